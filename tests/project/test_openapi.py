@@ -1,0 +1,132 @@
+"""openapi.yaml against the pages that it is written from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openapi_spec_validator import OpenAPIV30SpecValidator
+
+from ..spec import ROOT, contract, validate
+
+STATUSES = {"400", "401", "403", "404", "405", "406", "408", "409", "412", "413", "422", "429", "500"}
+OPERATIONS = {
+    "list_api_keys": ("get", "/v1/api_keys", "200", "ListAPIKeysResponse"),
+    "create_api_key": ("post", "/v1/api_keys", "201", "IssuedAPIKeyResponse"),
+    "show_api_key": ("get", "/v1/api_keys/{id}", "200", "APIKeyResponse"),
+    "update_api_key": ("put", "/v1/api_keys/{id}", "200", "APIKeyResponse"),
+    "delete_api_key": ("delete", "/v1/api_keys/{id}", "204", None),
+    "rotate_api_key": ("post", "/v1/api_keys/{id}/actions/rotate", "201", "IssuedAPIKeyResponse"),
+}
+
+
+def operation(name: str) -> dict[str, Any]:
+    method, path, *_ = OPERATIONS[name]
+    found: dict[str, Any] = contract()["paths"][path][method]
+    return found
+
+
+def schema(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = contract()["components"]["schemas"][name]
+    return found
+
+
+def test_the_contract_is_valid_openapi() -> None:
+    assert contract()["openapi"] == "3.0.3"
+    OpenAPIV30SpecValidator(contract()).validate()
+
+
+def test_it_has_the_six_operations_and_no_other() -> None:
+    methods = {
+        found["operationId"]: (method, path)
+        for path, item in contract()["paths"].items()
+        for method, found in item.items()
+        if method != "parameters"
+    }
+    assert methods == {name: (method, path) for name, (method, path, *_) in OPERATIONS.items()}
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_each_operation_has_its_success_and_every_documented_error(name: str) -> None:
+    _, _, status, body = OPERATIONS[name]
+    responses = operation(name)["responses"]
+    assert set(responses) == {status} | STATUSES
+    if body is None:
+        assert "content" not in responses[status]
+    else:
+        found = responses[status]["content"]["application/json"]["schema"]
+        assert found == {"$ref": f"#/components/schemas/{body}"}
+
+
+def test_every_error_has_the_envelope_and_the_rate_limit_headers() -> None:
+    for name, response in contract()["components"]["responses"].items():
+        assert response["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/ErrorResponse"}, name
+        limits = {f"X-RateLimit-{part}" for part in ("Limit", "Remaining", "Used", "Reset")}
+        assert set(response["headers"]) - {"Retry-After"} == limits, name
+    assert "Retry-After" in contract()["components"]["responses"]["TooManyRequests"]["headers"]
+
+
+def test_every_operation_needs_the_bearer_token() -> None:
+    assert contract()["security"] == [{"BearerAuth": []}]
+    assert contract()["components"]["securitySchemes"]["BearerAuth"]["scheme"] == "bearer"
+    assert not any("security" in operation(name) for name in OPERATIONS)
+
+
+def test_request_roles_are_closed_and_spelled_once() -> None:
+    account, team = schema("AccountRole")["enum"], schema("TeamRole")["enum"]
+    assert (len(account), len(team)) == (22, 6)
+    assert (len(set(account)), len(set(team))) == (22, 6)
+    text = (ROOT / "openapi.yaml").read_text()
+    assert text.count("enum:") == 2
+    members = schema("APIKeyDefinition")["properties"]
+    assert members["role_names"]["items"] == {"$ref": "#/components/schemas/AccountRole"}
+    assert members["team_role_names"]["items"] == {"$ref": "#/components/schemas/TeamRole"}
+
+
+def test_response_roles_are_open() -> None:
+    assert schema("Role")["properties"]["name"]["type"] == "string"
+    assert "enum" not in schema("Role")["properties"]["name"]
+    validate({"name": "brand_new", "description": "", "more": 1}, "Role")
+
+
+def test_the_bounds_and_defaults_are_those_of_the_pages() -> None:
+    name = schema("APIKeyDefinition")["properties"]["name"]
+    assert (name["minLength"], name["maxLength"]) == (1, 200)
+    grace = schema("RotateAPIKeyRequest")["properties"]["grace_period_minutes"]
+    assert (grace["minimum"], grace["maximum"], grace["default"], grace["format"]) == (0, 60, 30, "int64")
+    page_size = operation("list_api_keys")["parameters"][0]["schema"]
+    assert (page_size["minimum"], page_size["maximum"], page_size["default"]) == (1, 250, 25)
+    assert page_size["format"] == "int64"
+
+
+def test_the_required_members_are_those_of_the_pages() -> None:
+    assert set(schema("APIKeyDefinition")["required"]) == set(schema("APIKeyDefinition")["properties"])
+    assert set(schema("APIKey")["required"]) == set(schema("APIKey")["properties"])
+    assert "required" not in schema("Creator")
+    assert set(schema("User")["properties"]) - set(schema("User")["required"]) == {"email", "slack_user_id"}
+    assert schema("PaginationMeta")["required"] == ["page_size"]
+    assert set(schema("ErrorResponse")["properties"]) - set(schema("ErrorResponse")["required"]) == {
+        "rate_limit",
+        "debug",
+    }
+
+
+EXAMPLES = {
+    "create_request": ("CreateAPIKeyRequest", "APIKeyDefinition"),
+    "create_response": ("CreateAPIKeyResponse", "IssuedAPIKeyResponse"),
+    "list_response": ("ListAPIKeysResponse", "ListAPIKeysResponse"),
+}
+
+
+def test_every_example_file_is_looked_at() -> None:
+    assert {file.stem for file in (ROOT / "tests" / "data").iterdir()} == set(EXAMPLES)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_examples_of_the_pages_fit_their_schemas(name: str) -> None:
+    in_contract, schema_name = EXAMPLES[name]
+    example = json.loads((Path(ROOT) / "tests" / "data" / f"{name}.json").read_text())
+    validate(example, schema_name)
+    assert contract()["components"]["examples"][in_contract]["value"] == example
