@@ -1,0 +1,2 @@
+# Made from openapi.yaml by scripts/generate. Do not edit.
+"""Contains endpoint functions for accessing the API"""
