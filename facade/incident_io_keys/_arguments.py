@@ -1,0 +1,92 @@
+"""Checks of arguments against the contract. Each adds what is wrong to a list, so that all of it is told at once.
+
+This module must not know what the arguments are for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from .errors import InvalidRequestError, Problem, redact
+
+
+def refuse(outcome: str, problems: list[Problem]) -> None:
+    """Raise what was found, if anything was.
+
+    Args:
+        outcome: What did not happen, as in `create was not sent`.
+        problems: What was found.
+
+    Raises:
+        InvalidRequestError: There are problems.
+    """
+    if problems:
+        raise InvalidRequestError(outcome, problems)
+
+
+def check_text(field: str, value: object, problems: list[Problem], *, low: int, high: int | None = None) -> str:
+    """Read a string, and check its length in characters.
+
+    Returns:
+        The string itself, also where a subclass was given; an empty one if there was a problem.
+    """
+    bounds = f"{low} to {high} characters" if high is not None else f"{low} or more characters"
+    if not isinstance(value, str):
+        problems.append(Problem(field, f"takes a string of {bounds}, not {kind_of(value)}"))
+    elif len(value) < low or (high is not None and len(value) > high):
+        problems.append(Problem(field, f"has {len(value)} characters, but takes {bounds}"))
+    elif any("\ud800" <= character <= "\udfff" for character in value):
+        problems.append(Problem(field, "holds half of a surrogate pair, which no request can carry"))
+    else:
+        return plain(value)
+    return ""
+
+
+def plain(value: str) -> str:
+    """The text of a string of any class: a member of `class Role(str, Enum)` has another `str` than its value."""
+    return str.__str__(value)
+
+
+def check_whole_number(field: str, value: object, problems: list[Problem], *, low: int, high: int) -> int:
+    """Read an integer, and check its bounds, both of them included.
+
+    Returns:
+        The number itself, also where a subclass was given; the lower bound if there was a problem.
+    """
+    # A bool is an int to Python, but True keys a page is a mistake.
+    if not isinstance(value, int) or isinstance(value, bool):
+        problems.append(Problem(field, f"takes a whole number from {low} to {high}, not {kind_of(value)}"))
+    elif not low <= value <= high:
+        # Python itself refuses to write out a number of some thousand digits.
+        problems.append(Problem(field, f"is {value if abs(value) < 10**9 else 'far off'}, but takes {low} to {high}"))
+    else:
+        return int(value)
+    return low
+
+
+def check_list(field: str, value: object, problems: list[Problem]) -> list[object] | None:
+    """Read a list, or anything that can be iterated in its place.
+
+    Returns:
+        The members; None if there was a problem.
+    """
+    # A string is the classic: it iterates, letter by letter.
+    if isinstance(value, str):
+        problems.append(Problem(field, "takes a list, not a single string", f"write [{shown(value)}]"))
+    elif not isinstance(value, Iterable) or isinstance(value, (bytes, bytearray, Mapping)):
+        advice = "for none, write []" if value is None else None
+        problems.append(Problem(field, f"takes a list, not {kind_of(value)}", advice))
+    else:
+        return list(value)
+    return None
+
+
+def shown(value: str) -> str:
+    """A value as a message may show it: quoted, not too long, and without anything that looks like a token."""
+    value = redact(plain(value))
+    return repr(value if len(value) <= 80 else value[:77] + "...")
+
+
+def kind_of(value: object) -> str:
+    """What a value is, where the value itself may be a secret."""
+    return "None" if value is None else f"a value of type {type(value).__name__}"

@@ -1,0 +1,176 @@
+"""What a client can be made with, and what it says of the rest."""
+
+from __future__ import annotations
+
+import traceback
+
+import httpx
+import pytest
+
+from incident_io_keys import (
+    InvalidRequestError,
+    KeysClient,
+)
+from incident_io_keys.testing import MockAPI
+
+from .conftest import CANARY
+
+
+def problems(*arguments: object, **keywords: object) -> list[str]:
+    with pytest.raises(InvalidRequestError) as caught:
+        KeysClient(*arguments, **keywords)  # type: ignore[arg-type]
+    frames = traceback.TracebackException.from_exception(caught.value, capture_locals=True).stack
+    locals_of_ours = [str(frame.locals) for frame in frames if "facade" in frame.filename]
+    assert "'secret': 'Token(<redacted>)'" in locals_of_ours[0], "no locals to look at"
+    assert CANARY not in "".join(locals_of_ours) + str(caught.value)
+    return [str(problem) for problem in caught.value.problems]
+
+
+@pytest.mark.parametrize(
+    ("token", "problem"),
+    [
+        ("", "token: is missing or blank; give the bare token, without 'Bearer', quotes or a line break"),
+        (" \n", "token: is missing or blank; give the bare token, without 'Bearer', quotes or a line break"),
+        (CANARY + "\n", "token: has characters that a header cannot carry (it is not shown here); give the bare token"),
+        ("ä" + CANARY, "token: has characters that a header cannot carry (it is not shown here); give the bare token"),
+        (CANARY.encode(), "token: takes a str or a Token, not a value of type bytes; give the bare token"),
+        (None, "INCIDENT_API_KEY: is missing or blank; pass token=..., or set this variable to the bare token"),
+    ],
+)
+def test_a_token_that_cannot_be_sent_is_refused_and_not_shown(token: object, problem: str) -> None:
+    [found] = problems(token)
+    assert found.startswith(problem)
+
+
+def test_a_token_of_the_environment_that_cannot_be_sent_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INCIDENT_API_KEY", f"{CANARY} x")
+    [found] = problems()
+    assert found.startswith("INCIDENT_API_KEY: has characters that a header cannot carry")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://api.example",
+        "https://proxy.example/incident/",
+        "http://127.0.0.1:8000",
+        "http://127.8.9.10",
+        "http://[::1]:8000",
+        "http://localhost:8000",
+    ],
+)
+def test_the_base_url_is_where_requests_go(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(str(request.url))
+        return httpx.Response(200, json={"api_keys": [], "pagination_meta": {"page_size": 1}})
+
+    with KeysClient(CANARY, base_url=url, transport=httpx.MockTransport(answer)) as keys:
+        list(keys.list(page_size=1))
+    monkeypatch.setenv("INCIDENT_ENDPOINT", url)
+    with KeysClient(CANARY, transport=httpx.MockTransport(answer)) as keys:
+        list(keys.list(page_size=1))
+    assert asked == [f"{url.rstrip('/')}/v1/api_keys?page_size=1"] * 2
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("http://api.example", "would send the token to api.example in plain text; use https"),
+        ("http://127.0.0.1.example", "would send the token to 127.0.0.1.example in plain text; use https"),
+        ("http://localhost.example", "would send the token to localhost.example in plain text; use https"),
+        ("http://10.0.0.1", "would send the token to 10.0.0.1 in plain text; use https"),
+        (
+            "ftp://api.example",
+            "takes a URL of https:// and a host; as in https://api.incident.io, or http://127.0.0.1:8000",
+        ),
+        ("api.example", "takes a URL of https:// and a host; as in https://api.incident.io, or http://127.0.0.1:8000"),
+        ("", "takes a URL of https:// and a host; as in https://api.incident.io, or http://127.0.0.1:8000"),
+        ("https://", "takes a URL of https:// and a host; as in https://api.incident.io, or http://127.0.0.1:8000"),
+        (f"https://user:{CANARY}@api.example", "takes no user, password, query or fragment"),
+        ("https://api.example?a=b", "takes no user, password, query or fragment"),
+        ("https://api.example#a", "takes no user, password, query or fragment"),
+        ("https://api.example?", "takes no user, password, query or fragment"),
+        ("https://api.example#", "takes no user, password, query or fragment"),
+        ("https://api.example:port", "is no URL: "),
+        (f"https://user:{CANARY}", "is no URL: "),
+        (f"https://{CANARY}@api.example", "takes no user, password, query or fragment"),
+        (f"https://api.example?token={CANARY}", "takes no user, password, query or fragment"),
+        (f"http://{CANARY[:40]}", "would send the token to inc_<redacted> in plain text; use https"),
+        (f"ftp://api.example/{CANARY}", "takes a URL of https:// and a host"),
+        ("https://api.example:99999", "takes a URL of https:// and a host"),
+        ("https://api..example", "takes a URL of https:// and a host"),
+        ("https://" + "a" * 64 + ".example", "takes a URL of https:// and a host"),
+        ("https://xn--a", "takes a URL of https:// and a host"),
+        ("https://api example", "takes a URL of https:// and a host"),
+        (3, "takes a URL, not a value of type int; as in "),
+    ],
+)
+def test_a_base_url_that_would_not_do_is_refused(url: object, problem: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    [found] = problems("token", base_url=url)
+    assert found.startswith(f"base_url: {problem}")
+    if isinstance(url, str) and url:
+        monkeypatch.setenv("INCIDENT_ENDPOINT", url)
+        [found] = problems("token")
+        assert found.startswith(f"INCIDENT_ENDPOINT: {problem}")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "error"),
+    [
+        ("HTTPS_PROXY", "foo://bar", "ValueError: "),
+        ("HTTPS_PROXY", "http://[::1", "InvalidURL: "),
+        ("ALL_PROXY", "socks5://127.0.0.1:1", "ImportError: "),
+        ("SSL_CERT_FILE", "/does/not/exist", "FileNotFoundError: "),
+    ],
+)
+def test_an_environment_that_httpx_cannot_use_is_told_so(
+    variable: str, value: str, error: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value)
+    [found] = problems("token")
+    assert found.startswith(f"environment: {error}")
+    assert "look at HTTPS_PROXY, ALL_PROXY, SSL_CERT_FILE" in found
+
+
+def test_a_transport_is_a_transport() -> None:
+    [found] = problems("token", transport=MockAPI().transport)
+    assert found == "transport: takes an httpx.BaseTransport, not a value of type method"
+
+
+def test_an_empty_endpoint_in_the_environment_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INCIDENT_ENDPOINT", "")
+    with KeysClient(CANARY) as keys:
+        assert repr(keys) == "KeysClient(base_url='https://api.incident.io')"
+
+
+@pytest.mark.parametrize(
+    "timeout",
+    [
+        0,
+        -1,
+        1e300,
+        float("inf"),
+        float("nan"),
+        None,
+        True,
+        "3",
+        httpx.Timeout(-1),
+        httpx.Timeout(5, read=1e300),
+        httpx.Timeout(5, write=float("nan")),
+        httpx.Timeout(5, pool="3"),  # type: ignore[arg-type]
+    ],
+)
+def test_a_timeout_is_a_time_and_not_for_ever(timeout: object) -> None:
+    assert problems("token", timeout=timeout) == ["timeout: takes seconds, more than 0, or an httpx.Timeout of such"]
+
+
+@pytest.mark.parametrize("agent", ["", " ", "a\nb", "ä", "a\x7f", 3])
+def test_a_user_agent_is_what_a_header_can_carry(agent: object) -> None:
+    assert problems("token", user_agent=agent) == ["user_agent: takes a string of visible ASCII and spaces"]
+
+
+def test_everything_that_is_wrong_with_a_client_is_told_at_once() -> None:
+    found = problems(f"{CANARY}\n", base_url="http://api.example", timeout=0, user_agent="\n")
+    assert [problem.partition(":")[0] for problem in found] == ["token", "base_url", "user_agent", "timeout"]

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from incident_io_keys import AccountRole, Problem, TeamRole
+from incident_io_keys.roles import check_team_pair, parse_roles
+
+
+def read(values: object, kind: type[AccountRole] | type[TeamRole] = AccountRole) -> tuple[list[str], list[str]]:
+    problems: list[Problem] = []
+    roles: Sequence[AccountRole | TeamRole]
+    if kind is AccountRole:
+        roles = parse_roles("roles", values, AccountRole, problems)
+    else:
+        roles = parse_roles("roles", values, TeamRole, problems)
+    assert all(type(role) is kind for role in roles)
+    return [role.value for role in roles], [str(problem) for problem in problems]
+
+
+def test_members_and_names_are_as_good() -> None:
+    given: list[AccountRole | str] = [AccountRole.VIEWER, "incident_creator", "schedules_editor"]
+    assert read(given) == (["viewer", "incident_creator", "schedules_editor"], [])
+    assert read(role for role in given) == read(given)
+
+
+def test_every_role_of_the_contract_is_taken_by_name() -> None:
+    assert read([role.value for role in AccountRole]) == (list(AccountRole), [])
+    assert read([role.value for role in TeamRole], TeamRole) == (list(TeamRole), [])
+
+
+def test_no_roles_are_fine() -> None:
+    assert read([]) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("viwer", "viewer"),
+        ("VIEWER", "viewer"),
+        (" viewer ", "viewer"),
+        ("Incident Creator", "incident_creator"),
+        ("incident-creator", "incident_creator"),
+        ("schedule_editor", "schedules_editor"),
+    ],
+)
+def test_a_misspelled_role_gets_a_suggestion(written: str, meant: str) -> None:
+    assert read(["viewer", written]) == (
+        ["viewer"],
+        [f"roles[1]: {written!r} is not an account role; did you mean {meant!r}?"],
+    )
+
+
+def test_a_role_like_no_other_gets_the_list() -> None:
+    _, [problem] = read(["xyz"], TeamRole)
+    assert problem == f"roles[0]: 'xyz' is not a team role; there are {', '.join(TeamRole)}"
+
+
+def test_an_account_role_among_team_roles_is_told_where_it_belongs() -> None:
+    assert read(["viewer"], TeamRole) == (
+        [],
+        ["roles[0]: 'viewer' is an account role, not a team role; it belongs to role_names"],
+    )
+    assert read(["viwer"], TeamRole) == (
+        [],
+        [
+            "roles[0]: 'viwer' is not a team role; did you mean 'viewer'?"
+            " That is an account role, and it belongs to role_names"
+        ],
+    )
+
+
+def test_a_team_role_among_account_roles_is_told_where_it_belongs() -> None:
+    assert read([TeamRole.ON_CALL_EDITOR]) == (
+        [],
+        [
+            "roles[0]: TeamRole.ON_CALL_EDITOR is a team role, not an account role; it belongs to team_role_names;"
+            " for the role of that name here, write AccountRole.ON_CALL_EDITOR"
+        ],
+    )
+    assert read([AccountRole.VIEWER], TeamRole) == (
+        [],
+        ["roles[0]: AccountRole.VIEWER is an account role, not a team role; it belongs to role_names"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        ("viewer", "roles: takes a list, not a single string; write ['viewer']"),
+        (AccountRole.VIEWER, "roles: takes a list, not a single string; write ['viewer']"),
+        (b"viewer", "roles: takes a list, not a value of type bytes"),
+        (bytearray(b"viewer"), "roles: takes a list, not a value of type bytearray"),
+        ({"viewer": 1}, "roles: takes a list, not a value of type dict"),
+        (3, "roles: takes a list, not a value of type int"),
+        (None, "roles: takes a list, not None; for none, write []"),
+        ([3], "roles[0]: takes an account role or its name, not a value of type int"),
+        ([None], "roles[0]: takes an account role or its name, not None"),
+        ([b"viewer"], "roles[0]: takes an account role or its name, not a value of type bytes"),
+        ([["viewer"]], "roles[0]: takes an account role or its name, not a value of type list"),
+    ],
+)
+def test_what_is_no_list_of_roles_is_told_so(values: object, problem: str) -> None:
+    assert read(values) == ([], [problem])
+
+
+def test_every_problem_is_told_not_only_the_first() -> None:
+    roles, problems = read(["viwer", "viewer", 3, "xyz"])
+    assert roles == ["viewer"]
+    assert [problem.partition(":")[0] for problem in problems] == ["roles[0]", "roles[2]", "roles[3]"]
+
+
+def test_a_problem_shows_neither_a_token_nor_all_of_a_long_value() -> None:
+    _, [token, long] = read(["inc_" + "0" * 64, "x" * 1000])
+    assert "'inc_<redacted>' is not" in token
+    assert "x" * 77 + "...'" in long
+    assert "x" * 78 not in long
+
+
+@pytest.mark.parametrize(
+    ("team_ids", "team_roles", "problems"),
+    [
+        ([], [], []),
+        (["a"], ["b"], []),
+        (["a"], [], ["team_role_names: is empty, but team_ids is not; give both or neither"]),
+        ([], ["b"], ["team_ids: is empty, but team_role_names is not; give both or neither"]),
+    ],
+)
+def test_teams_and_team_roles_go_together(team_ids: list[str], team_roles: list[str], problems: list[str]) -> None:
+    found: list[Problem] = []
+    check_team_pair(team_ids, team_roles, found)
+    assert [str(problem) for problem in found] == problems
