@@ -1,0 +1,91 @@
+"""What is shipped: wheel and sdist, installed where nothing else is."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from ..spec import ROOT
+
+# What the package needs, and what that needs in turn.
+INSTALLED = {
+    *("incident-io-keys", "attrs", "httpx", "msgspec", "python-dateutil"),
+    *("anyio", "certifi", "h11", "httpcore", "idna", "six", "typing-extensions", "tzdata"),
+}
+
+
+def run(*command: object) -> str:
+    result = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Both distributions; the wheel is built from the sdist, so that the sdist is known to be whole."""
+    directory = tmp_path_factory.mktemp("dist")
+    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", directory, ROOT)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def python(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of an environment that holds the wheel and what it brings."""
+    environment = tmp_path_factory.mktemp("environment")
+    run(sys.executable, "-m", "venv", environment)
+    python = environment / "bin" / "python"
+    [wheel] = dist.glob("*.whl")
+    constraints = ROOT / "scripts" / "constraints.txt"
+    run(python, "-m", "pip", "install", "-qq", "--disable-pip-version-check", "--constraint", constraints, wheel)
+    return python
+
+
+def test_the_wheel_holds_two_typed_packages_and_nothing_else(dist: Path) -> None:
+    [wheel] = dist.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    tops = {name.partition("/")[0] for name in names}
+    packages = {top for top in tops if not top.endswith(".dist-info")}
+    assert packages == {"incident_io_keys", "incident_io_keys_generated"}
+    assert {name for name in names if name.endswith("py.typed")} == {f"{package}/py.typed" for package in packages}
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+    assert not any("__pycache__" in name for name in names)
+
+
+def test_the_sdist_holds_what_the_package_is_made_from(dist: Path) -> None:
+    [sdist] = dist.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert {"openapi.yaml", "pyproject.toml", "README.md", "LICENSE", "scripts/generate", "tests/conftest.py"} <= names
+
+
+def test_the_wheel_brings_no_more_than_it_should(python: Path) -> None:
+    listed = run(python, "-m", "pip", "list", "--format=freeze", "--disable-pip-version-check").split()
+    names = {line.partition("==")[0].lower().replace("_", "-") for line in listed}
+    assert names - {"pip", "setuptools"} <= INSTALLED
+    assert {"incident-io-keys", "attrs", "httpx", "msgspec", "python-dateutil"} <= names
+
+
+def test_the_wheel_imports_and_works_with_warnings_as_errors(python: Path) -> None:
+    program = (
+        "import incident_io_keys as i, incident_io_keys.testing as t; m = t.MockAPI();"
+        "print(i.__version__, len(list(i.KeysClient(m.token, transport=m.transport()).list())))"
+    )
+    from incident_io_keys import __version__
+
+    assert run(python, "-I", "-W", "error", "-c", program) == f"{__version__} 1\n"
+
+
+def test_every_public_name_is_there(python: Path) -> None:
+    run(python, "-I", "-c", "from incident_io_keys import *; from incident_io_keys.testing import *")
+
+
+def test_a_user_s_code_type_checks_against_the_wheel(python: Path, tmp_path: Path) -> None:
+    shutil.copy(ROOT / "tests" / "typing" / "api.py", tmp_path / "api.py")
+    mypy = [sys.executable, "-m", "mypy", "--strict", "--config-file=", "--cache-dir", tmp_path / "cache"]
+    run(*mypy, "--python-executable", python, tmp_path / "api.py")
