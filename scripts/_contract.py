@@ -47,7 +47,6 @@ def load(path: Path) -> dict[str, Any]:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        marked = YAML(typ="rt").load(text)
         document = YAML(typ="safe").load(text)
     except (OSError, UnicodeDecodeError) as error:
         raise ContractError(f"{path}: cannot be read: {error}") from error
@@ -61,6 +60,7 @@ def load(path: Path) -> dict[str, Any]:
     # In this order: the validator cannot take what the first finds, and the last takes a document of the right shape.
     problems = list(_indigestible(document)) or list(_schema_errors(document)) or list(_unusable(document))
     if problems:
+        marked = YAML(typ="rt").load(text)  # which remembers lines, and takes its time
         lines = (f"{path}:{_line(marked, steps)}: {_shown(steps)}: {message}" for steps, message in problems)
         raise ContractError("\n".join(dict.fromkeys(lines)))
     return document
@@ -82,7 +82,7 @@ def constants(document: dict[str, Any]) -> str:
     server = next((server["url"] for server in document.get("servers", ())), "")
     if not re.fullmatch(r"https://[^\s{}]+", server):
         raise ContractError(f"servers: the first is where the client asks; it must begin with https://, not {server!r}")
-    operations = dict(_operations(document))
+    operations = {name: (method.upper(), path) for name, method, path in _operations(document)}
     values: dict[str, object] = {}
     for owner, name, schema in _bounded(document):
         for keyword in (*BOUNDS, "default"):
@@ -107,28 +107,26 @@ def constants(document: dict[str, Any]) -> str:
     )
 
 
-def _operations(document: dict[str, Any]) -> Iterator[tuple[str, tuple[str, str]]]:
+def _operations(document: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """The ID, the method and the path of every operation."""
     for path, item in document["paths"].items():
         for method in METHODS:
             if method in item:
-                yield item[method].get("operationId", f"{method} {path}"), (method.upper(), path)
+                yield item[method].get("operationId", f"{method} {path}"), method, path
 
 
 def _bounded(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Every property and parameter, which may carry a bound: owner, name and schema."""
     for owner, schema in document.get("components", {}).get("schemas", {}).items():
         yield from _members(document, owner, "", schema)
-    for path, item in document["paths"].items():
-        for method in METHODS:
-            operation = item.get(method)
-            if operation is None:
-                continue
-            owner = operation.get("operationId", f"{method} {path}")
-            for given in (*item.get("parameters", ()), *operation.get("parameters", ())):
-                parameter = _resolved(document, given)
-                yield from _nested(document, owner, parameter["name"], parameter.get("schema", {}))
-            for content in _resolved(document, operation.get("requestBody", {})).get("content", {}).values():
-                yield from _members(document, owner, "", content.get("schema", {}))
+    for owner, method, path in _operations(document):
+        item = document["paths"][path]
+        operation = item[method]
+        for given in (*item.get("parameters", ()), *operation.get("parameters", ())):
+            parameter = _resolved(document, given)
+            yield from _nested(document, owner, parameter["name"], parameter.get("schema", {}))
+        for content in _resolved(document, operation.get("requestBody", {})).get("content", {}).values():
+            yield from _members(document, owner, "", content.get("schema", {}))
 
 
 def _members(
@@ -153,11 +151,19 @@ def _nested(
 
 
 def _resolved(document: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
-    while "$ref" in node:
-        found = _find(document, node["$ref"])
-        assert found is not None, "load() lets no reference pass that leads nowhere or in a circle"
-        node = found
-    return node
+    found = _follow(document, node)
+    assert found is not None, "load() lets no reference pass that leads nowhere"
+    return found
+
+
+def _follow(document: dict[str, Any], node: dict[str, Any]) -> dict[str, Any] | None:
+    """Where references lead from a node: None for nowhere, and a node with a `$ref` of its own for in a circle."""
+    found: dict[str, Any] | None = node
+    passed: set[str] = set()
+    while found is not None and isinstance(reference := found.get("$ref"), str) and reference not in passed:
+        passed.add(reference)
+        found = _find(document, reference)
+    return found
 
 
 def _find(document: dict[str, Any], reference: str) -> dict[str, Any] | None:
@@ -196,11 +202,7 @@ def _indigestible(document: dict[str, Any]) -> Iterator[tuple[Steps, str]]:
         if isinstance(reference, str) and not reference.startswith("#/"):
             yield (*steps, "$ref"), f"{reference!r} leads out of this document; keep the contract in one file"
         elif isinstance(reference, str):
-            passed: set[str] = set()
-            found: dict[str, Any] | None = node
-            while found is not None and isinstance(following := found.get("$ref"), str) and following not in passed:
-                passed.add(following)
-                found = _find(document, following)
+            found = _follow(document, node)
             if found is None or isinstance(found.get("$ref"), str):
                 message = f"nothing is at {reference!r}" if found is None else f"{reference!r} leads in a circle"
                 yield (*steps, "$ref"), message

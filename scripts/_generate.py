@@ -64,9 +64,9 @@ def main() -> int:
                 if difference:
                     print("generated/ is not what the contract gives: run scripts/generate", file=sys.stderr)
                 return 1 if difference else 0
-            changed = [str(name) for name in differing(PACKAGE, made)]
-            replace(PACKAGE, made, Path(directory) / "old")
-            print(f"changed in generated/: {', '.join(changed)}" if changed else "generated/ is as it was")
+            if changed := differing(PACKAGE, made):
+                replace(PACKAGE, made, Path(directory) / "old")
+            print(f"changed in generated/: {', '.join(map(str, changed))}" if changed else "generated/ is as it was")
     except (_contract.ContractError, GenerationError) as error:
         print(error, file=sys.stderr)
         print("generated/ is as it was", file=sys.stderr)
@@ -82,7 +82,8 @@ def make(spec: Path, directory: Path) -> Path:
     constants = _contract.constants(_contract.load(spec))
     package = directory / PACKAGE.name
     _run(
-        *("openapi_python_client", "generate", "--path", str(spec.resolve()), "--output-path", str(package)),
+        "openapi_python_client failed",
+        *("-m", "openapi_python_client", "generate", "--path", str(spec.resolve()), "--output-path", str(package)),
         *("--config", str(SCRIPTS / "openapi-python-client.yaml")),
         *("--custom-template-path", str(SCRIPTS / "templates")),
         *("--meta", "none", "--fail-on-warning"),
@@ -92,9 +93,32 @@ def make(spec: Path, directory: Path) -> Path:
     for module in package.rglob("*.py"):
         module.write_text(HEADER + module.read_text(encoding="utf-8"), encoding="utf-8")
     # --isolated: the project's own settings are for what people write. F401: a template imports for all cases.
-    _run("ruff", "check", "--isolated", "--no-cache", "--quiet", "--fix", "--select", "F401,I", str(package))
-    _run("ruff", "format", "--isolated", "--no-cache", "--quiet", "--line-length", "120", str(package))
-    _run("-c", READ_BACK, package.name, path=directory)
+    _run(
+        "ruff failed",
+        "-m",
+        "ruff",
+        "check",
+        "--isolated",
+        "--no-cache",
+        "--quiet",
+        "--fix",
+        "--select",
+        "F401,I",
+        str(package),
+    )
+    _run(
+        "ruff failed",
+        "-m",
+        "ruff",
+        "format",
+        "--isolated",
+        "--no-cache",
+        "--quiet",
+        "--line-length",
+        "120",
+        str(package),
+    )
+    _run("the generated package cannot be read back", "-c", READ_BACK, package.name, path=directory)
     return package
 
 
@@ -145,10 +169,8 @@ def replace(old: Path, new: Path, aside: Path) -> None:
         raise
 
 
-def _run(*command: str, path: Path | None = None) -> None:
-    """Run a module of this environment (or `-c` code); what it printed becomes the error if it fails."""
-    # -P: nothing in the caller's directory may stand in for a tool, or for the package that was just made.
-    prefix = [sys.executable, "-P"] if command[0] == "-c" else [sys.executable, "-P", "-m"]
+def _run(failure: str, *arguments: str, path: Path | None = None) -> None:
+    """Run this environment's Python; if that fails, what it printed becomes the error, under `failure`."""
     environment = {
         **os.environ,
         "PYTHONDONTWRITEBYTECODE": "1",
@@ -157,13 +179,14 @@ def _run(*command: str, path: Path | None = None) -> None:
     }
     if path is not None:
         environment["PYTHONPATH"] = str(path)
-    result = subprocess.run([*prefix, *command], env=environment, capture_output=True, text=True, check=False)
+    # -P: nothing in the caller's directory may stand in for a tool, or for the package that was just made.
+    command = [sys.executable, "-P", *arguments]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if result.returncode != 0:
         said = "\n".join(part.strip() for part in (result.stderr, result.stdout) if part.strip())
         if "Traceback (most recent call last)" in result.stderr:
             said = result.stderr.strip().splitlines()[-1]
-        what = "the generated package cannot be read back" if path else f"{command[0]} failed"
-        raise GenerationError(f"{what}:\n{said}")
+        raise GenerationError(f"{failure}:\n{said}")
 
 
 if __name__ == "__main__":

@@ -38,11 +38,11 @@ def check_text(field: str, value: object, problems: list[Problem], *, low: int, 
     elif any("\ud800" <= character <= "\udfff" for character in value):
         problems.append(Problem(field, "holds half of a surrogate pair, which no request can carry"))
     else:
-        return plain(value)
+        return text_of(value)
     return ""
 
 
-def plain(value: str) -> str:
+def text_of(value: str) -> str:
     """The text of a string of any class: a member of `class Role(str, Enum)` has another `str` than its value."""
     return str.__str__(value)
 
@@ -83,7 +83,7 @@ def check_list(field: str, value: object, problems: list[Problem]) -> list[objec
 
 def shown(value: str) -> str:
     """A value as a message may show it: quoted, not too long, and without anything that looks like a token."""
-    value = redact(plain(value))
+    value = redact(text_of(value))
     return repr(value if len(value) <= 80 else value[:77] + "...")
 
 

@@ -170,7 +170,8 @@ class KeysClient:
 
     def _send(self, operation: Operation[T]) -> T:
         if self._http.is_closed:
-            refuse(f"{operation.name} was not sent", [Problem("client", "is closed", "make a new one")])
+            problem = Problem("client", "is closed", "make a new one")
+            raise InvalidRequestError(f"{operation.name} was not sent", [problem])
         try:
             request = self._http.build_request(**operation.request)
         except httpx.InvalidURL as error:

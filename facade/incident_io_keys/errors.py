@@ -284,19 +284,26 @@ class _Envelope:
     retry_after: str | None = None
 
 
+# What reading a body as JSON raises if it is none.
+_NO_JSON: Final = (msgspec.DecodeError, RecursionError)
+
+
+def _redacted_json(response: httpx.Response) -> Any:
+    return _redacted(msgspec.json.decode(response.content.decode("utf-8", "replace")))
+
+
 def _redacted_body(response: httpx.Response) -> bytes:
-    text = response.content.decode("utf-8", "replace")
     try:
-        return msgspec.json.encode(_redacted(msgspec.json.decode(text)))
-    except (msgspec.DecodeError, RecursionError):
-        return redact(text).encode()
+        return msgspec.json.encode(_redacted_json(response))
+    except _NO_JSON:
+        return redact(response.content.decode("utf-8", "replace")).encode()
 
 
 def _read_envelope(response: httpx.Response) -> _Envelope:
     # Member by member, not as the generated ErrorResponse: a gateway's half of an envelope is better than nothing.
     try:
-        members = _redacted(msgspec.json.decode(response.content.decode("utf-8", "replace")))
-    except (msgspec.DecodeError, RecursionError):
+        members = _redacted_json(response)
+    except _NO_JSON:
         return _Envelope()
     if not isinstance(members, dict):
         return _Envelope()

@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 
 from incident_io_keys_generated.models import AccountRole, TeamRole
 
-from ._arguments import check_list, kind_of, plain, shown
+from ._arguments import check_list, kind_of, shown, text_of
 from .errors import Problem
 
 RoleT = TypeVar("RoleT", AccountRole, TeamRole)
@@ -35,15 +35,15 @@ def parse_roles(field: str, values: object, kind: type[RoleT], problems: list[Pr
     """
     roles: list[RoleT] = []
     for index, value in enumerate(check_list(field, values, problems) or ()):
-        wrong = _what_is_wrong(f"{field}[{index}]", value, kind)
-        if isinstance(value, str) and wrong is None:
-            roles.append(kind(plain(value)))
-        elif wrong is not None:
-            problems.append(wrong)
+        role = _parse_role(f"{field}[{index}]", value, kind)
+        if isinstance(role, Problem):
+            problems.append(role)
+        else:
+            roles.append(role)
     return roles
 
 
-def _what_is_wrong(field: str, value: object, kind: type[AccountRole | TeamRole]) -> Problem | None:
+def _parse_role(field: str, value: object, kind: type[RoleT]) -> RoleT | Problem:
     other = TeamRole if kind is AccountRole else AccountRole
     noun, other_noun, belongs = _NOUN[kind], _NOUN[other], f"it belongs to {_ARGUMENT[other]}"
     if not isinstance(value, str):
@@ -54,7 +54,7 @@ def _what_is_wrong(field: str, value: object, kind: type[AccountRole | TeamRole]
         advice = f"; for the role of that name here, write {kind.__name__}.{value.name}" if value in known else ""
         return Problem(field, f"{other.__name__}.{value.name} is {other_noun}, not {noun}", belongs + advice)
     if value in known:
-        return None
+        return kind(text_of(value))
     if value in others:
         return Problem(field, f"{shown(value)} is {other_noun}, not {noun}", belongs)
     written = value.strip().lower().replace(" ", "_").replace("-", "_")

@@ -13,6 +13,7 @@ from attrs import frozen
 
 from incident_io_keys_generated.models import APIKey
 
+from ._arguments import text_of
 from .errors import REDACTED
 
 # RFC 6750 lets fewer characters into a bearer token; the API's own rule is not documented, so that the bound is what a
@@ -42,8 +43,7 @@ class Token:
             kind = type(plain).__name__
             del plain  # it may be a secret all the same (bytes, say), and a traceback can show locals
             raise TypeError(f"a token is made from a str, not from {kind}")
-        # Its text: a member of `class Secret(str, Enum)` would otherwise be sent by its name.
-        object.__setattr__(self, "_plain", str.__str__(plain))
+        object.__setattr__(self, "_plain", text_of(plain))
 
     def reveal(self) -> str:
         """Return the plain text. Whoever calls this takes care of it."""

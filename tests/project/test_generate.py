@@ -47,6 +47,16 @@ class Project:
     def generate(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return self.run("scripts/_generate.py", *arguments)
 
+    def refuses(self, message: str, cwd: Path | None = None) -> None:
+        """Generate, which must fail with this message, and change nothing."""
+        before = self.files()
+        result = self.run(str(self.root / "scripts/_generate.py"), cwd=cwd)
+        assert result.returncode == 1
+        assert message in result.stderr
+        assert "Traceback" not in result.stderr
+        assert result.stderr.endswith("generated/ is as it was\n")
+        assert self.files() == before
+
     def edit(self, old: str, new: str, file: str = "openapi.yaml") -> None:
         text = (self.root / file).read_text()
         assert old in text
@@ -180,13 +190,7 @@ def test_an_invalid_contract_changes_nothing_and_says_what_is_wrong_where(
     project: Project, old: str, new: str, message: str
 ) -> None:
     project.edit(old, new)
-    before = project.files()
-    result = project.generate()
-    assert result.returncode == 1
-    assert message in result.stderr
-    assert "Traceback" not in result.stderr
-    assert result.stderr.endswith("generated/ is as it was\n")
-    assert project.files() == before
+    project.refuses(message)
 
 
 def test_a_contract_that_is_not_there_is_said_so(project: Project) -> None:
@@ -242,12 +246,7 @@ def test_a_generation_that_fails_changes_nothing_and_says_why(
     project: Project, file: str, old: str, new: str, message: str
 ) -> None:
     project.edit(old, new, file=file)
-    before = project.files()
-    result = project.generate()
-    assert result.returncode == 1
-    assert message in result.stderr
-    assert result.stderr.endswith("generated/ is as it was\n")
-    assert project.files() == before
+    project.refuses(message)
 
 
 ENDPOINT = """
@@ -308,11 +307,7 @@ def test_the_callers_directory_has_no_say(project: Project) -> None:
     project.edit("      properties:\n        field:\n", circle)
     # What stands here is a package that imports, and a tool that does nothing.
     (project.generated / "ruff.py").touch()
-    before = project.files()
-    result = project.run(str(project.root / "scripts/_generate.py"), cwd=project.generated)
-    assert result.returncode == 1
-    assert "circular import" in result.stderr
-    assert project.files() == before
+    project.refuses("circular import", cwd=project.generated)
 
 
 def test_a_package_that_cannot_be_moved_into_place_leaves_the_old_one_there(tmp_path: Path) -> None:
