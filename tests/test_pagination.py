@@ -9,6 +9,7 @@ from incident_io_keys import KeyPager, KeysClient, PaginationError
 from incident_io_keys.testing import MockAPI
 from incident_io_keys_generated.models import ListAPIKeysResponse
 
+from .conftest import CANARY
 from .test_operations import example
 
 
@@ -98,6 +99,15 @@ def test_a_cursor_that_comes_back_is_an_error_after_the_keys_before_it(
         for key in KeyPager(Pages(pages), start):
             seen.append(key.name)  # noqa: PERF401
     assert "".join(seen) == before
+
+
+def test_a_cursor_in_a_message_is_neither_a_token_nor_endless() -> None:
+    for cursor, said in ((CANARY, "'inc_<redacted>'"), ("x" * 5000, "xxx...'")):
+        with pytest.raises(PaginationError) as caught:
+            list(KeyPager(Pages({None: ("a", cursor), cursor: ("b", cursor)}), None))
+        assert said in str(caught.value)
+        assert len(str(caught.value)) < 200
+        assert CANARY not in str(caught.value)
 
 
 @pytest.mark.parametrize("page_size", [1, 2, 3, 7, 8, 100])

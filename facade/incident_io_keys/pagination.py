@@ -11,6 +11,7 @@ from attrs import frozen
 
 from incident_io_keys_generated.models import APIKey, ListAPIKeysResponse
 
+from ._arguments import shown
 from .errors import PaginationError
 
 
@@ -61,7 +62,7 @@ class KeyPager:
                 return
             after = page.after
             if after in seen:
-                raise PaginationError(f"the API gave the cursor {after!r} twice: going on would never end")
+                raise PaginationError(f"the API gave the cursor {shown(after)} twice: going on would never end")
             seen.add(after)
 
 
