@@ -4,7 +4,7 @@ Nothing here knows the client: a mock that shared the client's code would share 
 contract, and what the API's documentation says beyond it.
 """
 
-from ._mock import MockAPI
+from ._mock import MockAPI, MockClock
 from ._server import MockServer
 
-__all__ = ["MockAPI", "MockServer"]
+__all__ = ["MockAPI", "MockClock", "MockServer"]

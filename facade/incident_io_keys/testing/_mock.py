@@ -10,18 +10,20 @@ import secrets
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
+from urllib.parse import unquote
 
 import httpx
 import msgspec
+from attrs import define
 
 from incident_io_keys_generated import contract
 from incident_io_keys_generated.models import AccountRole
 
 from ..tokens import Token
 from ._server import MockServer, serve
-from ._validation import Fault, check_definition, check_page_query
+from ._validation import Fault, check_definition, check_page_query, check_rotation
 
 Key = dict[str, Any]  # in the form that the API gives it
 
@@ -30,23 +32,55 @@ MANAGER_ROLE: Final = AccountRole.API_KEYS_MANAGE
 _CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
-class MockAPI:
-    """The API keys resource of incident.io, as far as listing and creating keys goes.
+class MockClock:
+    """The time of a mock: that of this machine, moved."""
 
-    It checks that a caller may manage keys, and what a request looks like; which roles a caller may hand out, it does
-    not check. One key is there from the start: it has every account role, as if a person had made it in the dashboard.
-    Requests are handled one at a time, whatever threads they come from.
+    def __init__(self) -> None:
+        self._moved = timedelta()
+
+    def now(self) -> datetime:
+        """What time it is."""
+        return datetime.now(UTC) + self._moved
+
+    def advance(self, by: timedelta) -> None:
+        """Move the time.
+
+        Args:
+            by: How far.
+        """
+        self._moved += by
+
+
+_NEVER: Final = datetime.max.replace(tzinfo=UTC)
+
+
+@define
+class _Issue:
+    """A token that was issued: of which key, and until when it works."""
+
+    key_id: str
+    ends: datetime = _NEVER
+
+
+class MockAPI:
+    """The API keys resource of incident.io.
+
+    It checks that a caller may manage keys, and what a request looks like; which roles a caller may hand out, and which
+    keys it may touch, it does not check. One key is there from the start: it has every account role, as if a person had
+    made it in the dashboard. Requests are handled one at a time, whatever threads they come from.
 
     Attributes:
         token: The token of that key.
+        clock: What time it is for the API.
         requests: What arrived, in order, without the tokens.
     """
 
     def __init__(self) -> None:
+        self.clock = MockClock()
         self.requests: list[httpx.Request] = []
         self._lock = threading.Lock()
         self._keys: dict[str, Key] = {}  # by ID, in the order of creation, which is that of the IDs
-        self._callers: dict[str, str] = {}  # token -> ID of its key
+        self._tokens: dict[str, _Issue] = {}  # by the token
         self._last_id = 0
         definition = {"name": "Manager", "role_names": list(AccountRole), "team_ids": [], "team_role_names": []}
         dashboard_user = {"id": self._new_id(), "name": "Dashboard user", "role": "owner"}
@@ -79,12 +113,16 @@ class MockAPI:
     def _route(self, request: httpx.Request) -> httpx.Response:
         allowed: list[str] = []
         for name, (method, template) in contract.OPERATIONS.items():
-            handler = _HANDLERS.get(name)
-            if handler is None or not re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), request.url.path):
+            # The path as it was sent: an escaped slash ends no segment.
+            path = request.url.raw_path.partition(b"?")[0].decode("ascii")
+            match = re.fullmatch(re.sub(r"\{\w+\}", "([^/]+)", template), path)
+            if match is None:
                 continue
             if method == request.method:
                 caller = self._authenticate(request)
-                return caller if isinstance(caller, httpx.Response) else handler(self, request, caller)
+                if isinstance(caller, httpx.Response):
+                    return caller
+                return _HANDLERS[name](self, request, caller, *map(unquote, match.groups()))
             allowed.append(method)
         if allowed:
             fault = Fault("method_not_allowed", f"This path takes {', '.join(allowed)}")
@@ -99,7 +137,8 @@ class MockAPI:
         if scheme.lower() != "bearer" or not token:
             fault = Fault("missing_authorization_material", "No authorization material provided in request")
             return _error(401, "authentication_error", fault)
-        caller = self._keys.get(self._callers.get(token, ""))
+        issue = self._tokens.get(token)
+        caller = None if issue is None or self.clock.now() >= issue.ends else self._keys.get(issue.key_id)
         if caller is None:
             fault = Fault("invalid_authorization_material", "The authorization material is not valid")
             return _error(401, "authentication_error", fault)
@@ -121,45 +160,103 @@ class MockAPI:
         return httpx.Response(200, json={"api_keys": page, "pagination_meta": meta})
 
     def _create(self, request: httpx.Request, caller: Key) -> httpx.Response:
-        try:
-            # Stricter than the standard library: what it lets pass (NaN, half a surrogate pair) could not be sent back.
-            definition = msgspec.json.decode(request.content)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return _error(400, "invalid_request_error", Fault("invalid_json", "The body is not JSON"))
-        faults = check_definition(definition)
-        if faults:
-            return _error(422, "validation_error", *faults)
+        definition = _read_body(request, check_definition)
+        if isinstance(definition, httpx.Response):
+            return definition
         key, plain = self._add(definition, creator={"api_key": {"id": caller["id"], "name": caller["name"]}})
         return httpx.Response(201, json={"api_key": key, "token": plain})
 
+    def _show(self, _request: httpx.Request, _caller: Key, key_id: str) -> httpx.Response:
+        key = self._keys.get(key_id)
+        return _no_such_key() if key is None else httpx.Response(200, json={"api_key": key})
+
+    def _update(self, request: httpx.Request, caller: Key, key_id: str) -> httpx.Response:
+        key = self._keys.get(key_id)
+        if key is None:
+            return _no_such_key()
+        if key is caller:
+            return _error(403, "resource_forbidden", Fault("cannot_update_self", "A key cannot update itself"))
+        definition = _read_body(request, check_definition)
+        if isinstance(definition, httpx.Response):
+            return definition
+        key.update(_defined(definition))
+        return httpx.Response(200, json={"api_key": key})
+
+    def _delete(self, _request: httpx.Request, _caller: Key, key_id: str) -> httpx.Response:
+        return _no_such_key() if self._keys.pop(key_id, None) is None else httpx.Response(204)
+
+    def _rotate(self, request: httpx.Request, _caller: Key, key_id: str) -> httpx.Response:
+        key = self._keys.get(key_id)
+        if key is None:
+            return _no_such_key()
+        body = _read_body(request, check_rotation)
+        if isinstance(body, httpx.Response):
+            return body
+        now = self.clock.now()
+        ends = now + timedelta(minutes=body["grace_period_minutes"])
+        for issue in self._tokens.values():
+            if issue.key_id == key_id:
+                issue.ends = min(issue.ends, ends)
+        key["token_last_issued_at"] = _written(now)
+        return httpx.Response(201, json={"api_key": key, "token": self._issue(key_id)})
+
     def _add(self, definition: dict[str, Any], creator: dict[str, Any]) -> tuple[Key, str]:
-        now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-        key = {
-            "id": self._new_id(),
-            "name": definition["name"],
-            "roles": [_role(name) for name in definition["role_names"]],
-            "team_ids": definition["team_ids"],
-            "team_roles": [_role(name) for name in definition["team_role_names"]],
-            "creator": creator,
-            "created_at": now,
-            "token_last_issued_at": now,
-        }
+        now = _written(self.clock.now())
+        key_id = self._new_id()
+        stamps = {"created_at": now, "token_last_issued_at": now}
+        self._keys[key_id] = {"id": key_id, **_defined(definition), "creator": creator, **stamps}
+        return self._keys[key_id], self._issue(key_id)
+
+    def _issue(self, key_id: str) -> str:
         plain = f"inc_{secrets.token_hex(32)}"
-        self._keys[key["id"]] = key
-        self._callers[plain] = key["id"]
-        return key, plain
+        self._tokens[plain] = _Issue(key_id)
+        return plain
 
     def _new_id(self) -> str:
         """A ULID: 48 bits of time, 80 of chance, and always more than the one before."""
-        milliseconds = int(datetime.now(UTC).timestamp() * 1000)
+        milliseconds = int(self.clock.now().timestamp() * 1000)
         self._last_id = max(self._last_id + 1, milliseconds << 80 | secrets.randbits(80))
         return "".join(_CROCKFORD[self._last_id >> shift & 31] for shift in range(125, -1, -5))
 
 
-_HANDLERS: Final[dict[str, Callable[[MockAPI, httpx.Request, Key], httpx.Response]]] = {
+# By operation; beside the request and the caller, a handler gets what the path holds.
+_HANDLERS: Final[dict[str, Callable[..., httpx.Response]]] = {
     "list_api_keys": MockAPI._list,
     "create_api_key": MockAPI._create,
+    "show_api_key": MockAPI._show,
+    "update_api_key": MockAPI._update,
+    "delete_api_key": MockAPI._delete,
+    "rotate_api_key": MockAPI._rotate,
 }
+
+
+def _read_body(request: httpx.Request, check: Callable[[object], list[Fault]]) -> Any:
+    """The body of a request, decoded and checked, or the refusal."""
+    try:
+        # Stricter than the standard library: what it lets pass (NaN, half a surrogate pair) could not be sent back.
+        body = msgspec.json.decode(request.content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _error(400, "invalid_request_error", Fault("invalid_json", "The body is not JSON"))
+    faults = check(body)
+    return _error(422, "validation_error", *faults) if faults else body
+
+
+def _defined(definition: dict[str, Any]) -> dict[str, Any]:
+    """What a definition says, in the form in which a key says it."""
+    return {
+        "name": definition["name"],
+        "roles": [_role(name) for name in definition["role_names"]],
+        "team_ids": definition["team_ids"],
+        "team_roles": [_role(name) for name in definition["team_role_names"]],
+    }
+
+
+def _written(instant: datetime) -> str:
+    return instant.isoformat().replace("+00:00", "Z")
+
+
+def _no_such_key() -> httpx.Response:
+    return _error(404, "not_found", Fault("not_found", "There is no such API key"))
 
 
 def _role(name: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ import contextlib
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -30,34 +30,54 @@ class MockServer:
     url: str
 
 
-@contextlib.contextmanager
-def serve(handle: Handle, port: int) -> Iterator[MockServer]:
-    """Serve a function on 127.0.0.1 for the length of a `with` block; no thread is left behind."""
-    server = _Server(handle, port)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield MockServer(f"http://127.0.0.1:{server.server_port}")
-    finally:
-        server.stop()
-        thread.join()
+class serve:  # noqa: N801 - used as a function
+    """Serve a function on 127.0.0.1 for the length of a `with` block; no thread is left behind.
+
+    Args:
+        handle: The function.
+        port: The port to listen on; 0 picks a free one.
+    """
+
+    # A class, since a generator that is forgotten would run its end: while the interpreter is shutting down, say.
+
+    def __init__(self, handle: Handle, port: int) -> None:
+        self._handle = handle
+        self._port = port
+
+    def __enter__(self) -> MockServer:
+        self._server = _Server(self._handle, self._port)
+        # A daemon, as are those of the connections: a program that fails within the block must come to its end.
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self._thread.start()
+        return MockServer(f"http://127.0.0.1:{self._server.server_port}")
+
+    def __exit__(self, *_: object) -> None:
+        self._server.stop()
+        self._thread.join()
 
 
 class _Server(ThreadingHTTPServer):
-    # Joined when the server stops, which daemons would not be.
-    daemon_threads = False
     request_queue_size = 128
 
     def __init__(self, handle: Handle, port: int) -> None:
         self.handle_http = handle
         self._open: set[socket.socket] = set()
         self._open_lock = threading.Lock()
+        self._connections: set[threading.Thread] = set()
         super().__init__(("127.0.0.1", port), _Connection)
 
     def process_request(self, request: Any, client_address: Any) -> None:
+        # The base class joins its threads when the server stops, but not if they are daemons.
+        thread = threading.Thread(target=self._serve, args=(request, client_address), daemon=True)
         with self._open_lock:
             self._open.add(request)
-        super().process_request(request, client_address)
+            self._connections.add(thread)
+        thread.start()
+
+    def _serve(self, request: Any, client_address: Any) -> None:
+        self.process_request_thread(request, client_address)
+        with self._open_lock:
+            self._connections.discard(threading.current_thread())
 
     def shutdown_request(self, request: Any) -> None:
         with self._open_lock:
@@ -71,6 +91,9 @@ class _Server(ThreadingHTTPServer):
             for connection in self._open:
                 with contextlib.suppress(OSError):  # its client was faster
                     connection.shutdown(socket.SHUT_RDWR)
+            threads = list(self._connections)
+        for thread in threads:
+            thread.join()
         self.server_close()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -117,5 +140,5 @@ class _Connection(BaseHTTPRequestHandler):
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _answer  # noqa: N815
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it
+    def log_message(self, format: str, *args: object) -> None:
         """Say nothing: the mock keeps what arrived."""

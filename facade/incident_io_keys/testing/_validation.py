@@ -68,6 +68,23 @@ def check_definition(body: object) -> list[Fault]:
     return faults
 
 
+def check_rotation(body: object) -> list[Fault]:
+    """Check the body of a rotate against the contract."""
+    if not isinstance(body, dict):
+        return [Fault("invalid_type", "The body must be an object", pointer="/")]
+    name = "grace_period_minutes"
+    low = contract.ROTATE_API_KEY_REQUEST_GRACE_PERIOD_MINUTES_MINIMUM
+    high = contract.ROTATE_API_KEY_REQUEST_GRACE_PERIOD_MINUTES_MAXIMUM
+    minutes = body.get(name)
+    if name not in body:
+        return [_missing(name)]
+    if not isinstance(minutes, int) or isinstance(minutes, bool):
+        return [Fault("invalid_type", f"{name} must be an integer", name, f"/{name}")]
+    if not low <= minutes <= high:
+        return [Fault("out_of_range", f"{name} must be from {low} to {high}", name, f"/{name}")]
+    return []
+
+
 def _check_strings(body: dict[str, Any], name: str, allowed: set[str] | None) -> list[Fault]:
     values = body.get(name)
     if name not in body:
