@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import copy
+import html
 import json
 import pickle
 import traceback
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -31,7 +33,8 @@ from incident_io_keys import (
     Token,
     UnprocessableEntityError,
 )
-from incident_io_keys.errors import connection_error, drop_frames, redact, status_error
+from incident_io_keys._failures import connection_error, scrub, status_error
+from incident_io_keys.errors import redact
 
 from .conftest import CANARY, Handler
 
@@ -158,7 +161,7 @@ def test_the_wait_of_a_rate_limit_comes_from_the_header_first(
 
 def test_what_the_network_s_error_says_is_redacted() -> None:
     error = connection_error("list", httpx.ReadError(f"lost at {CANARY}"), writes=False)
-    assert str(error) == "list got no usable answer: ReadError: lost at inc_<redacted>"
+    assert str(error) == "list got no usable answer from the API: ReadError: lost at inc_<redacted>"
 
 
 def test_the_frames_below_a_connection_error_are_dropped_all_the_way_down() -> None:
@@ -183,16 +186,39 @@ def test_the_frames_below_a_connection_error_are_dropped_all_the_way_down() -> N
     assert CANARY not in shown
 
 
-def test_what_an_api_echoes_stays_out_of_a_pickle() -> None:
+def test_what_an_api_echoes_is_nowhere_on_an_error() -> None:
     text = json.dumps({"debug": {"message": CANARY}})
-    for body in (text, text.replace("inc_", "\\u0069nc_"), f"no JSON {CANARY}"):
-        error = raised(httpx.Response(500, content=body, headers={"WWW-Authenticate": CANARY, "X-Other": "kept"}))
-        assert CANARY[4:] in error.response.text
-        pickled = pickle.dumps(error)
-        assert CANARY[4:].encode() not in pickled
-        response = pickle.loads(pickled).response  # noqa: S301
-        assert "inc_<redacted>" in response.text
-        assert response.headers["X-Other"] == "kept"
+    for body in (text, text.replace("inc_", "\\u0069nc_"), f"no JSON {CANARY}", f'{{"a": "{CANARY}", "a": 1}}'):
+        headers = [(b"WWW-Authenticate", CANARY.encode()), (b"X-Other", b"kept"), (b"X-Latin", b"\xe9")]
+        error = raised(httpx.Response(500, content=body, headers=headers))
+        for read in (error, pickle.loads(pickle.dumps(error))):  # noqa: S301
+            assert CANARY[4:] not in read.response.text + str(read.response.headers)
+            assert "inc_<redacted>" in read.response.text
+            assert read.response.headers["X-Other"] == "kept"
+            assert (b"X-Latin", b"\xe9") in read.response.headers.raw
+        assert CANARY[4:].encode() not in pickle.dumps(error)
+
+
+def test_a_token_of_any_form_is_hidden_where_it_is_known() -> None:
+    token = Token("s3cr3t/of+another=form")
+    body = {**ENVELOPE, "errors": [{"code": "x", "message": f"bad token {token.reveal()}"}]}
+    response = httpx.Response(401, json=body, headers={"X-Echo": token.reveal()})
+    error = status_error("list", response, may_have_applied=False, token=token)
+    assert token.reveal() not in str(error) + error.response.text + str(error.response.headers) + repr(vars(error))
+    assert "bad token <redacted>" in str(error)
+
+
+@pytest.mark.parametrize("escaped", [html.escape, quote])
+def test_a_token_is_hidden_where_a_page_or_a_url_shows_it(escaped: Callable[[str], str]) -> None:
+    token = Token("s3cr3t<of>&another%form")
+    response = httpx.Response(502, text=f"<p>bad {escaped(token.reveal())}</p>")
+    error = status_error("list", response, may_have_applied=False, token=token)
+    assert error.response.text == "<p>bad <redacted></p>"
+
+
+def test_a_response_that_shows_no_token_is_left_as_it_is() -> None:
+    response = httpx.Response(500, content=b'{"a":  1.0, "a": 2}')
+    assert raised(response).response is response
 
 
 def test_an_error_with_an_endlessly_nested_body_pickles() -> None:
@@ -294,10 +320,29 @@ def test_a_copy_loses_nothing(error: IncidentIOError) -> None:
         assert vars(duplicate) == vars(error)
 
 
+def test_the_frames_of_all_that_an_error_hangs_on_are_dropped() -> None:
+    def fail() -> None:
+        try:
+            raise OSError(1)
+        except OSError:
+            raise ExceptionGroup("both", [member]) from LookupError(CANARY)
+
+    try:
+        raise OSError(2)
+    except OSError as error:
+        member = error
+    with pytest.raises(ExceptionGroup) as caught:
+        fail()
+    scrub(caught.value)
+    links = [caught.value, member, caught.value.__context__]
+    assert all(link is not None and link.__traceback__ is None for link in links)
+    assert CANARY not in repr(caught.value.__cause__)
+
+
 def test_errors_that_cause_each_other_end() -> None:
     first, second = OSError("first"), OSError("second")
     first.__cause__, second.__cause__ = second, first
-    drop_frames(first)
+    scrub(first)
 
 
 def test_only_a_write_that_may_have_arrived_may_have_applied() -> None:

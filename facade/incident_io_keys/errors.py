@@ -1,32 +1,41 @@
-"""Every exception that the client raises, and how an error response becomes one.
+"""Every exception that the client raises.
 
-All of them pickle, and neither they nor their tracebacks hold a token that would show. This module must not know how
-requests are made or sent.
+All of them pickle, and none holds a token that would show. This module must not know when they are raised: how a
+response or an error of the network becomes one of them, `_failures` knows.
 """
 
 from __future__ import annotations
 
+import html
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final, Self
+from urllib.parse import quote
 
 import httpx
-import msgspec
 from attrs import frozen
 
 from incident_io_keys_generated.models import ErrorDetail
-
-from ._waits import seconds_to_wait
 
 if TYPE_CHECKING:
     from .tokens import Token
 
 REDACTED: Final = "<redacted>"
 _TOKEN_SHAPED: Final = re.compile(r"inc_[0-9A-Za-z_-]{8,}")
+# Shorter than any token: what is hidden wherever it occurs must not be a word.
+_SHORTEST_TOKEN: Final = 8
 
 
-def redact(text: str) -> str:
-    """Replace whatever looks like a token of the API in a text that a person may get to see."""
+def redact(text: str, token: Token | None = None) -> str:
+    """Hide tokens in a text that a person may get to see.
+
+    Args:
+        text: The text.
+        token: A token to hide wherever it occurs, beside whatever looks like one of the API's.
+    """
+    if token is not None and len(token.reveal()) >= _SHORTEST_TOKEN:
+        for escaped in (str, html.escape, quote):  # as a page or a URL would show it
+            text = text.replace(escaped(token.reveal()), REDACTED)
     return _TOKEN_SHAPED.sub(f"inc_{REDACTED}", text)
 
 
@@ -134,26 +143,35 @@ class APIStatusError(IncidentIOError):
     Attributes:
         status: The HTTP status.
         type: The kind of error in the API's words, such as `validation_error`; None if the body does not say.
-        request_id: What to quote to incident.io's support; None if the body does not say.
+        request_id: What to quote to incident.io's support; None if the response does not say.
         errors: What is wrong, thing by thing, as the API puts it; empty if the body does not say.
-        response: The response itself. Its request does not carry the token any more. In a pickle it has no request, and
-            what looks like a token is redacted.
+        retry_after: How many seconds the API asks to wait; None if it does not say.
+        response: The response itself, its body read. What looks like a token is redacted in it, and its request does
+            not carry the token any more. In a pickle it has no request.
     """
 
-    def __init__(self, message: str, *, response: httpx.Response, body: _Envelope, may_have_applied: bool) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        response: httpx.Response,
+        type: str | None,
+        request_id: str | None,
+        errors: tuple[ErrorDetail, ...],
+        retry_after: float | None,
+        may_have_applied: bool,
+    ) -> None:
         super().__init__(message)
         self.status = response.status_code
-        self.type = body.type
-        self.request_id = body.request_id
-        self.errors = body.errors
+        self.type = type
+        self.request_id = request_id
+        self.errors = errors
+        self.retry_after = retry_after
         self.response = response
         self.may_have_applied = may_have_applied
 
     def _state(self) -> dict[str, Any]:
-        # What the API echoes is there for whoever has the exception, but a pickle is no place for a secret.
-        kept = [pair for pair in self.response.headers.multi_items() if pair[0] not in _OF_THE_BYTES]
-        headers = [(name, redact(value)) for name, value in kept]
-        response = httpx.Response(self.status, headers=headers, content=_redacted_body(self.response))
+        response = httpx.Response(self.status, headers=self.response.headers, content=self.response.content)
         return {**self.__dict__, "response": response}
 
 
@@ -182,160 +200,8 @@ class UnprocessableEntityError(APIStatusError):
 
 
 class RateLimitError(APIStatusError):
-    """429: the calling key has used up its requests.
-
-    Attributes:
-        retry_after: How many seconds the API asks to wait; None if it does not say.
-    """
-
-    def __init__(self, message: str, *, response: httpx.Response, body: _Envelope, may_have_applied: bool) -> None:
-        super().__init__(message, response=response, body=body, may_have_applied=may_have_applied)
-        told = (response.headers.get("Retry-After"), body.retry_after)
-        waits = (seconds_to_wait(form, response.headers.get("Date")) for form in told if form is not None)
-        self.retry_after = next((wait for wait in waits if wait is not None), None)
+    """429: the calling key has used up its requests. `retry_after` says for how many seconds."""
 
 
 class InternalServerError(APIStatusError):
     """500 and above: something broke at the API's end or in front of it."""
-
-
-# Headers that tell of the bytes of a body, and would be wrong for what is made of it.
-_OF_THE_BYTES: Final = ("content-encoding", "content-length", "content-type", "transfer-encoding")
-
-_BY_STATUS: Final[dict[int, type[APIStatusError]]] = {
-    400: BadRequestError,
-    401: AuthenticationError,
-    403: PermissionDeniedError,
-    404: NotFoundError,
-    409: ConflictError,
-    422: UnprocessableEntityError,
-    429: RateLimitError,
-}
-
-
-def status_error(what: str, response: httpx.Response, *, may_have_applied: bool) -> APIStatusError:
-    """Make the exception for a response that is no success, whatever its body is.
-
-    Args:
-        what: What was tried, as in `create`.
-        response: The response, read to its end.
-        may_have_applied: Whether it was a write that may have happened all the same.
-    """
-    status = response.status_code
-    kind = _BY_STATUS.get(status, InternalServerError if status >= 500 else APIStatusError)
-    body = _read_envelope(response)
-    lines = [f"{what} failed with {status}" + (f" {body.type}" if body.type else "")]
-    for error in body.errors:
-        where = error.source and (error.source.pointer or error.source.field)
-        lines.append(f"{f'{where}: ' if where else ''}{error.message} ({error.code})")
-    if body.request_id:
-        lines.append(f"request id: {body.request_id}")
-    # Without what could drive the terminal that it is shown on.
-    lines = ["".join(character if character.isprintable() else " " for character in line) for line in lines]
-    return kind("\n  ".join(lines), response=response, body=body, may_have_applied=may_have_applied)
-
-
-# What httpx raises before a request can have reached anyone.
-_NEVER_SENT: Final = (
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.PoolTimeout,
-    httpx.ProxyError,
-    httpx.UnsupportedProtocol,
-)
-
-
-def connection_error(what: str, error: Exception, *, writes: bool) -> APIConnectionError:
-    """Make the exception for a request that got no usable answer; raise it from `error`.
-
-    Args:
-        what: What was tried, as in `create`.
-        error: What came out of httpx. The frames of its traceback are dropped.
-        writes: Whether the API changes something when it gets the request.
-    """
-    may_have_applied = writes and not isinstance(error, _NEVER_SENT)
-    drop_frames(error)
-    kind = APITimeoutError if isinstance(error, httpx.TimeoutException) else APIConnectionError
-    message = f"{what} got no usable answer: {type(error).__name__}" + (f": {redact(str(error))}" if str(error) else "")
-    if may_have_applied:
-        message += "\n  the request may have arrived and done its work: look before you repeat it"
-    return kind(message, may_have_applied=may_have_applied)
-
-
-def drop_frames(error: BaseException | None) -> None:
-    """Drop the frames of an error that passed through the HTTP libraries.
-
-    While a request is being written, theirs hold its headers, and with them the token, as plain locals.
-    """
-    seen = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        error.__traceback__ = None
-        error = error.__cause__ or error.__context__
-
-
-@frozen
-class _Envelope:
-    """As much of the error envelope as a body has."""
-
-    type: str | None = None
-    request_id: str | None = None
-    errors: tuple[ErrorDetail, ...] = ()
-    retry_after: str | None = None
-
-
-# What reading a body as JSON raises if it is none.
-_NO_JSON: Final = (msgspec.DecodeError, RecursionError)
-
-
-def _redacted_json(response: httpx.Response) -> Any:
-    return _redacted(msgspec.json.decode(response.content.decode("utf-8", "replace")))
-
-
-def _redacted_body(response: httpx.Response) -> bytes:
-    try:
-        return msgspec.json.encode(_redacted_json(response))
-    except _NO_JSON:
-        return redact(response.content.decode("utf-8", "replace")).encode()
-
-
-def _read_envelope(response: httpx.Response) -> _Envelope:
-    # Member by member, not as the generated ErrorResponse: a gateway's half of an envelope is better than nothing.
-    try:
-        members = _redacted_json(response)
-    except _NO_JSON:
-        return _Envelope()
-    if not isinstance(members, dict):
-        return _Envelope()
-    errors = members.get("errors")
-    limit = members.get("rate_limit")
-    return _Envelope(
-        type=_text(members.get("type")),
-        request_id=_text(members.get("request_id")),
-        errors=tuple(_details(errors if isinstance(errors, list) else ())),
-        retry_after=_text(limit.get("retry_after")) if isinstance(limit, dict) else None,
-    )
-
-
-def _redacted(value: Any) -> Any:
-    """What was decoded, without tokens; before decoding, an escape could hide one."""
-    if isinstance(value, str):
-        return redact(value)
-    if isinstance(value, list):
-        return [_redacted(member) for member in value]
-    if isinstance(value, dict):
-        return {redact(name): _redacted(member) for name, member in value.items()}
-    return value
-
-
-def _details(errors: Sequence[object]) -> Iterable[ErrorDetail]:
-    for error in errors:
-        try:
-            yield msgspec.convert(error, ErrorDetail)
-        except msgspec.ValidationError:
-            continue
-
-
-def _text(value: object) -> str | None:
-    # Numbers too: `retry_after` may well be one.
-    return str(value) if isinstance(value, (str, int, float)) and value != "" else None
