@@ -1,4 +1,4 @@
-"""Tokens: values that carry a secret and do not show it.
+"""Tokens, which carry a secret and do not show it, and the sources that they come from.
 
 This module must not know what a token is used for, nor how a request is made.
 """
@@ -6,7 +6,10 @@ This module must not know what a token is used for, nor how a request is made.
 from __future__ import annotations
 
 import hmac
+import os
 import re
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final, NoReturn, SupportsIndex
 
 from attrs import frozen
@@ -15,6 +18,8 @@ from incident_io_keys_generated.models import APIKey
 
 from ._arguments import text_of
 from .errors import REDACTED
+
+TOKEN_VARIABLE: Final = "INCIDENT_API_KEY"  # noqa: S105 - the name of a variable
 
 # RFC 6750 lets fewer characters into a bearer token; the API's own rule is not documented, so that the bound is what a
 # header can carry. White space is left out: it comes from a sloppy copy, and the API would see another token.
@@ -83,6 +88,57 @@ class Token:
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
         raise TypeError("a Token cannot be pickled, since that would write its secret out")
+
+
+@frozen
+class _Environment:
+    """What `env_token` gives."""
+
+    name: str
+
+    def __call__(self) -> Token:
+        return Token(os.environ.get(self.name, ""))
+
+    def __str__(self) -> str:
+        return f"the environment variable {self.name}"
+
+
+@frozen
+class _File:
+    """What `file_token` gives."""
+
+    path: Path
+
+    def __call__(self) -> Token:
+        # Read each time: that takes a fraction of what a request takes, and no way of telling that a file has changed
+        # is sure. Bytes that are no text become what no header carries.
+        return Token(self.path.read_bytes().decode("utf-8", "replace").strip())
+
+    def __str__(self) -> str:
+        return f"the file {self.path}"
+
+
+def env_token(name: str = TOKEN_VARIABLE) -> Callable[[], Token]:
+    """A token source: an environment variable, looked up before every request.
+
+    Args:
+        name: The variable's name.
+    """
+    return _Environment(name)
+
+
+def file_token(path: str | os.PathLike[str]) -> Callable[[], Token]:
+    """A token source: a file, such as a mounted secret, read before every request.
+
+    A token that is put into the file is used from the next request on, and a request that the API refuses with 401
+    is sent once more if the file has another token by then: a service lives through a rotation without a restart.
+    Whoever writes the file should replace it as a whole (write another one, and rename that), since a reader could
+    otherwise find it empty.
+
+    Args:
+        path: The file. It holds the bare token; white space around it does not count.
+    """
+    return _File(Path(path))
 
 
 @frozen
