@@ -8,8 +8,19 @@ from typing import Any
 import httpx
 import pytest
 
-from incident_io_keys import AccountRole, APIStatusError, InvalidRequestError, InvalidResponseError, TeamRole, Token
-from incident_io_keys._operations import Operation, create_key, list_keys
+from incident_io_keys import (
+    AccountRole,
+    APIStatusError,
+    InvalidRequestError,
+    InvalidResponseError,
+    TeamRole,
+    Token,
+)
+from incident_io_keys._operations import (
+    Operation,
+    create_key,
+    list_keys,
+)
 from incident_io_keys_generated import contract
 
 from .conftest import CANARY
@@ -40,9 +51,8 @@ def test_create_sends_the_example_of_its_reference_page() -> None:
         team_ids=["01FCNDV6P870EA6S7TK1DSYDG0"],
         team_role_names=[TeamRole.SCHEDULES_EDITOR],
     )
-    with httpx.Client(base_url="https://api.example") as client:
-        request = client.build_request(**operation.request)
-    assert (request.method, str(request.url)) == ("POST", "https://api.example/v1/api_keys")
+    request = sent(operation)
+    assert (request.method, str(request.url)) == ("POST", "https://api.example/base/v1/api_keys")
     assert request.headers["Content-Type"] == "application/json"
     assert json.loads(request.content) == example("create_request")
 
@@ -54,6 +64,12 @@ def test_create_sends_empty_lists_since_the_api_requires_all_four_members() -> N
 def test_list_sends_its_page_size_and_leaves_out_a_cursor_that_is_not_given() -> None:
     assert list_keys(page_size=2, after=None).request["params"] == {"page_size": 2}
     assert list_keys(page_size=1, after="01F").request["params"] == {"page_size": 1, "after": "01F"}
+
+
+def sent(operation: Operation[Any]) -> httpx.Request:
+    """The request as httpx makes it."""
+    with httpx.Client(base_url="https://api.example/base") as client:
+        return client.build_request(**operation.request)
 
 
 LEAST, MOST = contract.API_KEY_DEFINITION_NAME_MIN_LENGTH, contract.API_KEY_DEFINITION_NAME_MAX_LENGTH

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from incident_io_keys import AccountRole, Problem, TeamRole
+from incident_io_keys import AccountRole, Problem, Role, TeamRole
 from incident_io_keys.roles import check_team_pair, parse_roles
 
 
@@ -131,3 +131,9 @@ def test_teams_and_team_roles_go_together(team_ids: list[str], team_roles: list[
     found: list[Problem] = []
     check_team_pair(team_ids, team_roles, found)
     assert [str(problem) for problem in found] == problems
+
+
+def test_a_role_of_a_key_is_answered_with_how_to_give_its_name() -> None:
+    problems: list[Problem] = []
+    parse_roles("role_names", [Role(name="viewer", description="")], AccountRole, problems)
+    assert problems[0].suggestion == "write role.name for each role of a key"

@@ -5,9 +5,15 @@ This module must not know what the arguments are for.
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 from .errors import InvalidRequestError, Problem, redact
+
+# What would end a segment of a path, or could be read as the escape of what does.
+_NO_SEGMENT: Final = re.compile(r"[/\\?#%\s]")
 
 
 def refuse(outcome: str, problems: list[Problem]) -> None:
@@ -35,11 +41,28 @@ def check_text(field: str, value: object, problems: list[Problem], *, low: int, 
         problems.append(Problem(field, f"takes a string of {bounds}, not {kind_of(value)}"))
     elif len(value) < low or (high is not None and len(value) > high):
         problems.append(Problem(field, f"has {len(value)} characters, but takes {bounds}"))
-    elif any("\ud800" <= character <= "\udfff" for character in value):
-        problems.append(Problem(field, "holds half of a surrogate pair, which no request can carry"))
     else:
-        return text_of(value)
+        try:
+            text_of(value).encode()
+        except UnicodeEncodeError:
+            problems.append(Problem(field, "holds half of a surrogate pair, which no request can carry"))
+        else:
+            return text_of(value)
     return ""
+
+
+def check_id(field: str, value: object, problems: list[Problem]) -> str:
+    """Read an ID that is to become a segment of a path, and of no other path than its own.
+
+    Returns:
+        The string itself; an empty one if there was a problem.
+    """
+    text = check_text(field, value, problems, low=1)
+    if text in (".", "..") or _NO_SEGMENT.search(text) or any(unicodedata.category(letter) == "Cc" for letter in text):
+        message = f"{shown(text)} cannot be part of a path"
+        problems.append(Problem(field, message, "give the ID alone, as in key.id"))
+        return ""
+    return text
 
 
 def text_of(value: str) -> str:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from enum import Enum
+from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
 import httpx
@@ -16,22 +18,41 @@ import msgspec
 from attrs import field, frozen
 
 from incident_io_keys_generated import contract
-from incident_io_keys_generated.api.api_keys import create_api_key, list_api_keys
+from incident_io_keys_generated.api.api_keys import (
+    create_api_key,
+    delete_api_key,
+    list_api_keys,
+    rotate_api_key,
+    show_api_key,
+    update_api_key,
+)
 from incident_io_keys_generated.models import (
     AccountRole,
+    APIKey,
     APIKeyDefinition,
+    APIKeyResponse,
     IssuedAPIKeyResponse,
     ListAPIKeysResponse,
+    RotateAPIKeyRequest,
     TeamRole,
 )
 from incident_io_keys_generated.types import UNSET
 
-from ._arguments import check_list, check_text, check_whole_number, refuse
-from .errors import InvalidResponseError, Problem, status_error
+from ._arguments import check_id, check_list, check_text, check_whole_number, refuse, shown
+from ._failures import status_error
+from .errors import InvalidResponseError, Problem
 from .roles import check_team_pair, parse_roles
 from .tokens import IssuedKey, Token, is_usable
 
 T = TypeVar("T")
+
+
+class Effect(Enum):
+    """What a request does at the API, and with it whether one that may have arrived is sent again."""
+
+    READS = "nothing"
+    REPLACES = "a change that is the same if made twice"
+    ISSUES = "a change that is another each time"
 
 
 @frozen(kw_only=True)
@@ -40,31 +61,54 @@ class Operation(Generic[T]):
 
     Attributes:
         name: What people call it, as in `create`.
+        effect: What the request does.
         request: What httpx's `build_request` takes.
-        read: Makes the value from a response that is a success, or raises InvalidResponseError.
-        writes: Whether the API changes something when it gets the request.
+        read: Makes the value from this operation and a response that is a success, or raises InvalidResponseError.
+        gone_is_done: Whether finding no such key is success, where an earlier try may have had its effect.
     """
 
     name: str
+    effect: Effect
     request: Mapping[str, Any]
-    read: Callable[[httpx.Response], T]
-    writes: bool
+    read: Callable[[Operation[T], httpx.Response], T]
+    gone_is_done: bool = False
 
-    def decode(self, response: httpx.Response) -> T:
+    @property
+    def writes(self) -> bool:
+        """Whether the API changes something when it gets the request."""
+        return self.effect is not Effect.READS
+
+    def decode(
+        self,
+        response: httpx.Response,
+        *,
+        may_have_applied: bool = False,
+        token: Token | None = None,
+        source: str = "the token argument",
+    ) -> T:
         """Make the value from a response, or raise what the response means.
 
         Args:
             response: Any response, read to its end.
+            may_have_applied: Whether an earlier try may have had its effect.
+            token: The token that the request carried.
+            source: Where that token comes from.
 
         Raises:
             APIStatusError: The API refused the request or failed with it; the subclass says how.
             InvalidResponseError: The API says that it succeeded, but the body does not fit the contract.
         """
-        if response.is_success:
-            return self.read(response)
+        if response.is_success or (self.gone_is_done and may_have_applied and response.status_code == 404):
+            return self.read(self, response)
         # A status of 4xx says that the request was refused, except that 408 says only that the API gave up waiting.
         unknown = response.status_code == 408 or not response.is_client_error
-        raise status_error(self.name, response, may_have_applied=self.writes and unknown)
+        raise status_error(
+            self.name,
+            response,
+            may_have_applied=may_have_applied or (self.writes and unknown),
+            token=token,
+            source=source,
+        )
 
 
 def list_keys(*, page_size: int, after: str | None) -> Operation[ListAPIKeysResponse]:
@@ -76,13 +120,13 @@ def list_keys(*, page_size: int, after: str | None) -> Operation[ListAPIKeysResp
         high=contract.LIST_API_KEYS_PAGE_SIZE_MAXIMUM,
     )
     cursor = UNSET if after is None else check_text("after", after, problems, low=1)
-    refuse("list was not sent", problems)
-    return Operation(
+    operation = Operation(
         name="list",
+        effect=Effect.READS,
         request=list_api_keys._get_kwargs(page_size=size, after=cursor),
-        read=lambda response: _read("list", response, ListAPIKeysResponse),
-        writes=False,
+        read=partial(_read, kind=ListAPIKeysResponse),
     )
+    return _checked(operation, problems)
 
 
 def create_key(
@@ -93,23 +137,95 @@ def create_key(
     team_role_names: Iterable[TeamRole | str],
 ) -> Operation[IssuedKey]:
     """A new key and its token: `KeysClient.create` says what the arguments are."""
-    definition = _definition("create", name, role_names, team_ids, team_role_names)
-    return Operation(
+    problems: list[Problem] = []
+    definition = _definition(name, role_names, team_ids, team_role_names, problems)
+    operation = Operation(
         name="create",
+        effect=Effect.ISSUES,
         request=create_api_key._get_kwargs(body=definition),
-        read=lambda response: _read_issued("create", response),
-        writes=True,
+        read=_read_issued,
     )
+    return _checked(operation, problems)
 
 
-def _definition(
-    what: str,
+def show_key(key_id: str) -> Operation[APIKey]:
+    """A key: `KeysClient.show` says what the argument is."""
+    problems: list[Problem] = []
+    checked = check_id("id", key_id, problems)
+    operation = Operation(
+        name="show",
+        effect=Effect.READS,
+        request=show_api_key._get_kwargs(checked),
+        read=_read_key,
+    )
+    return _checked(operation, problems)
+
+
+def update_key(
+    key_id: str,
+    *,
     name: str,
     role_names: Iterable[AccountRole | str],
     team_ids: Iterable[str],
     team_role_names: Iterable[TeamRole | str],
-) -> APIKeyDefinition:
+) -> Operation[APIKey]:
+    """A key with another definition: `KeysClient.update` says what the arguments are."""
     problems: list[Problem] = []
+    checked = check_id("id", key_id, problems)
+    definition = _definition(name, role_names, team_ids, team_role_names, problems)
+    operation = Operation(
+        name="update",
+        effect=Effect.REPLACES,
+        request=update_api_key._get_kwargs(checked, body=definition),
+        read=_read_key,
+    )
+    return _checked(operation, problems)
+
+
+def delete_key(key_id: str) -> Operation[None]:
+    """A key that is no more: `KeysClient.delete` says what the argument is."""
+    problems: list[Problem] = []
+    checked = check_id("id", key_id, problems)
+    operation = Operation(
+        name="delete",
+        effect=Effect.REPLACES,
+        request=delete_api_key._get_kwargs(checked),
+        read=_read_nothing,
+        gone_is_done=True,
+    )
+    return _checked(operation, problems)
+
+
+def rotate_key(key_id: str, *, grace_period_minutes: int) -> Operation[IssuedKey]:
+    """A key with another token: `KeysClient.rotate` says what the arguments are."""
+    problems: list[Problem] = []
+    checked = check_id("id", key_id, problems)
+    minutes = check_whole_number(
+        *("grace_period_minutes", grace_period_minutes, problems),
+        low=contract.ROTATE_API_KEY_REQUEST_GRACE_PERIOD_MINUTES_MINIMUM,
+        high=contract.ROTATE_API_KEY_REQUEST_GRACE_PERIOD_MINUTES_MAXIMUM,
+    )
+    operation = Operation(
+        name="rotate",
+        effect=Effect.ISSUES,
+        request=rotate_api_key._get_kwargs(checked, body=RotateAPIKeyRequest(grace_period_minutes=minutes)),
+        read=_read_issued,
+    )
+    return _checked(operation, problems)
+
+
+def _checked(operation: Operation[T], problems: list[Problem]) -> Operation[T]:
+    refuse(f"{operation.name} was not sent", problems)
+    return operation
+
+
+def _definition(
+    name: str,
+    role_names: Iterable[AccountRole | str],
+    team_ids: Iterable[str],
+    team_role_names: Iterable[TeamRole | str],
+    problems: list[Problem],
+) -> APIKeyDefinition:
     text = check_text(
         *("name", name, problems),
         low=contract.API_KEY_DEFINITION_NAME_MIN_LENGTH,
@@ -123,7 +239,6 @@ def _definition(
     team_roles = parse_roles("team_role_names", given_roles or (), TeamRole, problems)
     if given_ids is not None and given_roles is not None:
         check_team_pair(given_ids, given_roles, problems)
-    refuse(f"{what} was not sent", problems)
     return APIKeyDefinition(name=text, role_names=account_roles, team_ids=ids, team_role_names=team_roles)
 
 
@@ -137,30 +252,43 @@ _TOKEN_MEMBER: Final = re.compile(rb'"token"\s*:\s*"([!#-\[\]-~]+)"')
 # No local of the following holds the bytes of a response: a traceback that shows locals would show the token in them.
 
 
-def _read(what: str, response: httpx.Response, kind: type[T], token: Token | None = None) -> T:
+def _read(operation: Operation[Any], response: httpx.Response, kind: type[T], token: Token | None = None) -> T:
     try:
         return msgspec.json.decode(response.content, type=kind)
     except _UNREADABLE as error:
         reason, _, path = str(error).partition(" - at `")
-    raise _misfit(what, response, reason, path.rstrip("`") or "$", token, applied=kind is IssuedAPIKeyResponse)
+    raise _misfit(operation, response, reason, path.rstrip("`") or "$", token)
 
 
-def _read_issued(what: str, response: httpx.Response) -> IssuedKey:
+def _read_key(operation: Operation[APIKey], response: httpx.Response) -> APIKey:
+    return _read(operation, response, APIKeyResponse).api_key
+
+
+def _read_nothing(operation: Operation[None], response: httpx.Response) -> None:
+    # The contract's success is without a body; an object would do no harm, but a gateway's page says nothing.
+    if response.is_success and response.content.strip():
+        _read(operation, response, dict)
+
+
+def _read_issued(operation: Operation[IssuedKey], response: httpx.Response) -> IssuedKey:
     token = _find_token(response)
-    body = _read(what, response, IssuedAPIKeyResponse, token)
+    body = _read(operation, response, IssuedAPIKeyResponse, token)
     if token is None or not is_usable(token):
-        raise _misfit(what, response, "no request can carry this token", "$.token", token, applied=True)
+        raise _misfit(operation, response, "no request can carry this token", "$.token", token)
     return IssuedKey(body.api_key, token)
 
 
 def _misfit(
-    what: str, response: httpx.Response, reason: str, path: str, token: Token | None, *, applied: bool
+    operation: Operation[Any], response: httpx.Response, reason: str, path: str, token: Token | None
 ) -> InvalidResponseError:
-    outcome = f"{what} succeeded with {response.status_code}"
+    outcome = f"{operation.name} succeeded with {response.status_code}"
     message = f"{outcome}, but the body does not fit the contract: {reason} (at {path})"
+    kind = response.headers.get("Content-Type", "")
+    if "json" not in kind:
+        message += f"; its Content-Type is {shown(kind)}"
     if token is not None:
         message += "; the token that was issued is the token of this error: store it"
-    return InvalidResponseError(message, path=path, token=token, may_have_applied=applied)
+    return InvalidResponseError(message, path=path, token=token, may_have_applied=operation.writes)
 
 
 @frozen

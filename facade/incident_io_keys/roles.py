@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Final, TypeVar
 
-from incident_io_keys_generated.models import AccountRole, TeamRole
+from incident_io_keys_generated.models import AccountRole, Role, TeamRole
 
 from ._arguments import check_list, kind_of, shown, text_of
 from .errors import Problem
@@ -47,7 +47,8 @@ def _parse_role(field: str, value: object, kind: type[RoleT]) -> RoleT | Problem
     other = TeamRole if kind is AccountRole else AccountRole
     noun, other_noun, belongs = _NOUN[kind], _NOUN[other], f"it belongs to {_ARGUMENT[other]}"
     if not isinstance(value, str):
-        return Problem(field, f"takes {noun} or its name, not {kind_of(value)}")
+        advice = "write role.name for each role of a key" if isinstance(value, Role) else None
+        return Problem(field, f"takes {noun} or its name, not {kind_of(value)}", advice)
     known, others = ([role.value for role in roles] for roles in (kind, other))
     # The lists overlap. A plain name is taken for what stands here; a member says which list its writer had in mind.
     if isinstance(value, other):
