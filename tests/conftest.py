@@ -2,24 +2,52 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
 
 import httpx
 import pytest
+import stamina
+from hypothesis import settings
 
 from incident_io_keys import KeysClient
 from incident_io_keys.testing import MockAPI
 
+from .twins import Blocking
+
 # Looked for wherever something could show a token.
 CANARY = "inc_" + "c0ffee00" * 8
 
-Handler = Callable[[httpx.Request], httpx.Response]
+Handler: TypeAlias = Callable[[httpx.Request], httpx.Response]
+# Makes a client: the sync one, or the async one behind the same face. Its token is the canary unless another is given.
+Make: TypeAlias = Callable[..., Any]
+
+
+# The same examples each time, and none kept: what fails here fails everywhere.
+settings.register_profile("project", derandomize=True, database=None, deadline=None)
+settings.load_profile("project")
 
 
 @pytest.fixture(autouse=True)
 def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("INCIDENT_API_KEY", raising=False)
     monkeypatch.delenv("INCIDENT_ENDPOINT", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _no_waits() -> Iterator[None]:
+    """Calls are repeated as often as ever, but at once."""
+    with stamina.set_testing(True, attempts=1_000, cap=True):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _no_threads_left() -> Iterator[None]:
+    before = set(threading.enumerate())
+    yield
+    left = {thread for thread in threading.enumerate() if not thread.name.startswith("asyncio_")} - before
+    assert not left, f"threads that a test leaves behind: {left}"
 
 
 @pytest.fixture
@@ -33,16 +61,22 @@ def keys(mock: MockAPI) -> Iterator[KeysClient]:
         yield client
 
 
-@pytest.fixture
-def client_of() -> Iterator[Callable[[Handler], KeysClient]]:
-    """A client, with the canary for its token, that gets its answers from a function."""
-    clients = []
+@pytest.fixture(params=[KeysClient, Blocking], ids=["sync", "async"])
+def make(request: pytest.FixtureRequest) -> Iterator[Make]:
+    clients: list[Any] = []
 
-    def make(handler: Handler) -> KeysClient:
-        client = KeysClient(CANARY, transport=httpx.MockTransport(handler))
-        clients.append(client)
-        return client
+    def made(token: object = CANARY, **arguments: Any) -> Any:
+        clients.append(request.param(token, **arguments))
+        return clients[-1]
 
-    yield make
+    yield made
     for client in clients:
         client.close()
+        if isinstance(client, Blocking):
+            client.end()
+
+
+@pytest.fixture
+def client_of(make: Make) -> Callable[[Handler], Any]:
+    """A client that gets its answers from a function."""
+    return lambda handler: make(transport=httpx.MockTransport(handler))

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from incident_io_keys import (
+    AsyncKeysClient,
     InvalidRequestError,
     KeysClient,
 )
@@ -17,13 +18,18 @@ from .conftest import CANARY
 
 
 def problems(*arguments: object, **keywords: object) -> list[str]:
-    with pytest.raises(InvalidRequestError) as caught:
-        KeysClient(*arguments, **keywords)  # type: ignore[arg-type]
-    frames = traceback.TracebackException.from_exception(caught.value, capture_locals=True).stack
-    locals_of_ours = [str(frame.locals) for frame in frames if "facade" in frame.filename]
-    assert "'secret': 'Token(<redacted>)'" in locals_of_ours[0], "no locals to look at"
-    assert CANARY not in "".join(locals_of_ours) + str(caught.value)
-    return [str(problem) for problem in caught.value.problems]
+    """What both clients find wrong with the arguments."""
+    found = []
+    for kind in (KeysClient, AsyncKeysClient):
+        with pytest.raises(InvalidRequestError, match="the client was not made") as caught:
+            kind(*arguments, **keywords)  # type: ignore[arg-type]
+        frames = traceback.TracebackException.from_exception(caught.value, capture_locals=True).stack
+        locals_of_ours = [str(frame.locals) for frame in frames if "facade" in frame.filename]
+        assert "Settings(" in locals_of_ours[0], "no locals to look at"
+        assert CANARY not in "".join(locals_of_ours) + str(caught.value)
+        found.append([str(problem) for problem in caught.value.problems])
+    assert found[0] == found[1]
+    return found[0]
 
 
 @pytest.mark.parametrize(
@@ -33,7 +39,7 @@ def problems(*arguments: object, **keywords: object) -> list[str]:
         (" \n", "token: is missing or blank; give the bare token, without 'Bearer', quotes or a line break"),
         (CANARY + "\n", "token: has characters that a header cannot carry (it is not shown here); give the bare token"),
         ("ä" + CANARY, "token: has characters that a header cannot carry (it is not shown here); give the bare token"),
-        (CANARY.encode(), "token: takes a str or a Token, not a value of type bytes; give the bare token"),
+        (CANARY.encode(), "token: has to be a str or a Token, not a value of type bytes; give the bare token"),
         (None, "INCIDENT_API_KEY: is missing or blank; pass token=..., or set this variable to the bare token"),
     ],
 )
@@ -104,6 +110,8 @@ def test_the_base_url_is_where_requests_go(url: str, monkeypatch: pytest.MonkeyP
         ("https://" + "a" * 64 + ".example", "takes a URL of https:// and a host"),
         ("https://xn--a", "takes a URL of https:// and a host"),
         ("https://api example", "takes a URL of https:// and a host"),
+        ("https://a/\udc80", "is no URL: "),
+        (f"https://a/{CANARY}\udcff", "is no URL: "),
         (3, "takes a URL, not a value of type int; as in "),
     ],
 )
@@ -134,9 +142,22 @@ def test_an_environment_that_httpx_cannot_use_is_told_so(
     assert "look at HTTPS_PROXY, ALL_PROXY, SSL_CERT_FILE" in found
 
 
+def test_an_argument_that_fails_when_it_is_looked_at_shows_no_token() -> None:
+    class Odd(float):
+        def __gt__(self, other: object) -> bool:
+            raise LookupError("a fault of the argument's own")
+
+    for kind in (KeysClient, AsyncKeysClient):
+        with pytest.raises(LookupError) as caught:
+            kind(CANARY, timeout=Odd(3))
+        shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True).format()
+        assert CANARY not in "".join(shown)
+
+
 def test_a_transport_is_a_transport() -> None:
-    [found] = problems("token", transport=MockAPI().transport)
-    assert found == "transport: takes an httpx.BaseTransport, not a value of type method"
+    for kind, name in ((KeysClient, "BaseTransport"), (AsyncKeysClient, "AsyncBaseTransport")):
+        with pytest.raises(InvalidRequestError, match=f"transport: takes an httpx.{name}, not a value of type method"):
+            kind("token", transport=MockAPI().transport)  # type: ignore[arg-type]
 
 
 def test_an_empty_endpoint_in_the_environment_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,6 +177,9 @@ def test_an_empty_endpoint_in_the_environment_is_none(monkeypatch: pytest.Monkey
         None,
         True,
         "3",
+        (),
+        (1,),
+        "soon",
         httpx.Timeout(-1),
         httpx.Timeout(5, read=1e300),
         httpx.Timeout(5, write=float("nan")),
@@ -172,5 +196,27 @@ def test_a_user_agent_is_what_a_header_can_carry(agent: object) -> None:
 
 
 def test_everything_that_is_wrong_with_a_client_is_told_at_once() -> None:
-    found = problems(f"{CANARY}\n", base_url="http://api.example", timeout=0, user_agent="\n")
-    assert [problem.partition(":")[0] for problem in found] == ["token", "base_url", "user_agent", "timeout"]
+    found = problems(f"{CANARY}\n", base_url="http://api.example", timeout=0, user_agent="\n", attempts=0, deadline=0)
+    assert [problem.partition(":")[0] for problem in found] == [
+        *("token", "base_url", "user_agent", "timeout", "deadline", "attempts"),
+    ]
+
+
+@pytest.mark.parametrize("attempts", [0, -1, 101, 2.0, "4", None, True])
+def test_attempts_are_a_number_of_tries(attempts: object) -> None:
+    [found] = problems("token", attempts=attempts)
+    assert found.startswith("attempts: ")
+    assert "1 to 100" in found
+
+
+@pytest.mark.parametrize("deadline", [0, -1, float("inf"), float("nan"), None, True, "60", httpx.Timeout(5)])
+def test_a_deadline_is_a_time_and_not_for_ever(deadline: object) -> None:
+    assert problems("token", deadline=deadline) == ["deadline: takes seconds, more than 0"]
+
+
+def test_an_async_source_is_for_the_async_client() -> None:
+    async def source() -> str:
+        return CANARY
+
+    with pytest.raises(InvalidRequestError, match="token: is a coroutine function; those are for AsyncKeysClient"):
+        KeysClient(source)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""A client for the API keys of incident.io: list and create them, with types, and without showing a token."""
+"""A client for the API keys of incident.io, sync and async: typed, patient, and without showing a token."""
 
 from incident_io_keys_generated.models import (
     AccountRole,
@@ -12,7 +12,10 @@ from incident_io_keys_generated.models import (
     User,
 )
 
+from ._answers import RateLimit
+from ._auth import AsyncTokenSource, TokenSource
 from ._version import __version__
+from .async_client import AsyncKeysClient
 from .client import KeysClient
 from .errors import (
     APIConnectionError,
@@ -32,8 +35,8 @@ from .errors import (
     RateLimitError,
     UnprocessableEntityError,
 )
-from .pagination import KeyPager, Page
-from .tokens import IssuedKey, Token
+from .pagination import AsyncKeyPager, KeyPager, Page
+from .tokens import IssuedKey, Token, env_token, file_token
 
 __all__ = [
     "APIConnectionError",
@@ -41,6 +44,9 @@ __all__ = [
     "APIStatusError",
     "APITimeoutError",
     "AccountRole",
+    "AsyncKeyPager",
+    "AsyncKeysClient",
+    "AsyncTokenSource",
     "AuthenticationError",
     "BadRequestError",
     "ConflictError",
@@ -60,11 +66,15 @@ __all__ = [
     "PaginationError",
     "PermissionDeniedError",
     "Problem",
+    "RateLimit",
     "RateLimitError",
     "Role",
     "TeamRole",
     "Token",
+    "TokenSource",
     "UnprocessableEntityError",
     "User",
     "__version__",
+    "env_token",
+    "file_token",
 ]

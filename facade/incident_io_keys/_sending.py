@@ -1,0 +1,262 @@
+"""Sends operations, in a sync and an async twin.
+
+What is sent, what an answer means, and whether and when it is tried again are decided elsewhere, without I/O.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any, Final, Generic, TypeVar
+
+import httpx
+import stamina
+
+from ._ahead import Ahead, AsyncAhead
+from ._answers import CODINGS, RateLimit, keep_from_following, rate_limit_of
+from ._deadline import EXTENSION, Deadline
+from ._exchange import Exchange
+from ._failures import closed_error, overdue_error, scrub
+from ._operations import Operation
+from ._retries import Call
+from ._settings import Settings, environment_proxy
+from .errors import IncidentIOError, InvalidRequestError, Problem, redact
+from .tokens import Token
+
+T = TypeVar("T")
+HttpT = TypeVar("HttpT", httpx.Client, httpx.AsyncClient)
+F = TypeVar("F", bound=Callable[..., Any])
+
+# By so much the steps of an async call end before the call itself is cut off: a step knows whether something was sent.
+_HEAD_START: Final = 0.05
+
+
+class _Sender(ABC, Generic[HttpT]):
+    """What the twins share: all but the sending itself."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.rate_limit: RateLimit | None = None
+        self.closed = False
+        self.pid = os.getpid()
+        self._http: HttpT = self._opened()
+
+    def _opened(self) -> HttpT:
+        outer = sys.exception()
+        try:
+            return self._open()
+        except (ValueError, httpx.InvalidURL, ImportError, OSError) as error:
+            scrub(error, outer=outer)
+            message = f"{type(error).__name__}: {error}"
+            advice = "look at HTTPS_PROXY, ALL_PROXY, SSL_CERT_FILE and SSL_CERT_DIR"
+            raise InvalidRequestError("the client was not made", [Problem("environment", message, advice)]) from error
+
+    @abstractmethod
+    def _open(self) -> HttpT:
+        """Make the client of httpx that sends."""
+
+    def _options(self) -> dict[str, Any]:
+        """What both of httpx's clients are made with."""
+        return {
+            "base_url": self.settings.base_url,
+            "headers": {
+                "User-Agent": self.settings.user_agent,
+                "Accept": "application/json",
+                "Accept-Encoding": ", ".join(CODINGS),
+            },
+            # The API sets none that matter, and one that is no ASCII would break every later request.
+            "cookies": CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+        }
+
+    def _call(self, operation: Operation[Any], deadline: Deadline | None = None) -> Call:
+        settings = self.settings
+        return Call(
+            operation, settings.attempts, deadline or Deadline(settings.deadline), interruptible=deadline is not None
+        )
+
+    def _repeated(self, call: Call, attempt: F) -> F:
+        """The function, repeated as the call decides, and under a name that says something to stamina's hooks."""
+        attempt.__module__, attempt.__qualname__ = "incident_io_keys", call.operation.name
+        repeated: F = stamina.retry(on=call.wait_after, attempts=call.attempts, timeout=None)(attempt)  # type: ignore[assignment]
+        return repeated
+
+    def _exchange(self, call: Call, token: Token) -> Exchange:
+        left = call.deadline.left()
+        if left <= 0:
+            raise self._overdue(call)
+        steps = self.settings.timeout.as_dict()
+        timeout = httpx.Timeout(**{step: left if limit is None else min(limit, left) for step, limit in steps.items()})
+        try:
+            request = self._http.build_request(
+                **call.operation.request, timeout=timeout, extensions={EXTENSION: call.deadline}
+            )
+        except httpx.InvalidURL as error:
+            problem = Problem("request", f"fits no URL: {redact(str(error))}")
+            raise InvalidRequestError(f"{call.operation.name} was not sent", [problem]) from error
+        return Exchange(call, self._http, request, token)
+
+    def _overdue(self, call: Call) -> IncidentIOError:
+        # Between requests, only the token source can take that long: a wait that would is not begun.
+        waited_for = None if call.in_flight else self.settings.credentials.name
+        may_have_applied = call.may_have_applied or (call.in_flight and call.operation.writes)
+        error = overdue_error(call.operation.name, call.deadline.seconds, waited_for, may_have_applied=may_have_applied)
+        return error if call.in_flight else call.instead_of(error)
+
+    def _begin(self, call: Call) -> None:
+        """Begin another try."""
+        call.number += 1
+        if self.closed:
+            raise call.instead_of(closed_error(call.operation.name))
+
+    def _value(self, call: Call, operation: Operation[T], answer: httpx.Response, token: Token) -> T:
+        self.rate_limit = rate_limit_of(answer) or self.rate_limit
+        return operation.decode(
+            answer, may_have_applied=call.may_have_applied, token=token, source=self.settings.credentials.name
+        )
+
+
+class Sender(_Sender[httpx.Client]):
+    """Sends operations, and blocks until they are answered. Threads can share it."""
+
+    def _open(self) -> httpx.Client:
+        from ._transport import DeadlineTransport  # takes as long to import as all of the rest
+
+        url = self.settings.base_url
+        transport = self.settings.transport or DeadlineTransport(
+            proxy=environment_proxy(url), trust_env=url.scheme == "https"
+        )
+        hooks = {"response": [keep_from_following]}
+        return httpx.Client(**self._options(), transport=transport, event_hooks=hooks)
+
+    def send(self, operation: Operation[T], deadline: Deadline | None = None) -> T:
+        """Send an operation, and again where that is right, and return its value.
+
+        Args:
+            operation: What to send.
+            deadline: A deadline that another thread can bring forward; None for one that begins now.
+        """
+        call = self._call(operation, deadline)
+
+        def attempt() -> T:
+            return self._try(call, operation)
+
+        return self._repeated(call, attempt)()
+
+    def _try(self, call: Call, operation: Operation[T]) -> T:
+        self._begin(call)
+        credentials = self.settings.credentials
+        try:
+            token = credentials.ask(operation.name)
+        except InvalidRequestError as error:
+            raise call.instead_of(error)  # noqa: B904 - it may be another, with a cause of its own
+        answer = self._answer(call, token)
+        if answer.status_code == 401 and (newer := credentials.ask_again(operation.name, token)):
+            token = newer
+            answer = self._answer(call, token)
+        return self._value(call, operation, answer, token)
+
+    def _answer(self, call: Call, token: Token) -> httpx.Response:
+        if os.getpid() != self.pid:  # a fork: the connections are the parent's
+            self._http, self.pid = self._opened(), os.getpid()
+        with self._exchange(call, token) as exchange:
+            self._receive(exchange, self._http.send(exchange.request, stream=True))
+        return exchange.answer
+
+    def _receive(self, exchange: Exchange, head: httpx.Response) -> None:
+        # Within the exchange, so that this frame goes when it fails: it holds parts of the body.
+        try:
+            if exchange.has_body(head):
+                for part in head.iter_raw():
+                    exchange.body.take(part)
+        finally:
+            head.close()
+
+    def ahead(self, operation: Operation[T]) -> Ahead[T]:
+        """Send an operation in a thread of its own."""
+        return Ahead(lambda deadline: self.send(operation, deadline), Deadline(self.settings.deadline))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.closed = True
+        if os.getpid() == self.pid:
+            self._http.close()
+
+
+class AsyncSender(_Sender[httpx.AsyncClient]):
+    """Sends operations, and awaits their answers. Tasks can share it."""
+
+    _loop: asyncio.AbstractEventLoop | None = None
+
+    def _open(self) -> httpx.AsyncClient:
+        url = self.settings.base_url
+        transport = self.settings.transport or httpx.AsyncHTTPTransport(
+            proxy=environment_proxy(url), trust_env=url.scheme == "https"
+        )
+
+        async def hook(response: httpx.Response) -> None:
+            keep_from_following(response)
+
+        return httpx.AsyncClient(**self._options(), transport=transport, event_hooks={"response": [hook]})
+
+    async def send(self, operation: Operation[T]) -> T:
+        """Send an operation, and again where that is right, and return its value.
+
+        Args:
+            operation: What to send.
+        """
+        call = self._call(operation)
+        outer = sys.exception()
+
+        async def attempt() -> T:
+            return await self._try(call, operation)
+
+        try:
+            async with asyncio.timeout(call.deadline.left() + _HEAD_START):
+                return await self._repeated(call, attempt)()
+        except TimeoutError as error:
+            scrub(error, outer=outer)
+            raise self._overdue(call)  # noqa: B904 - it may be another, with a cause of its own
+
+    async def _try(self, call: Call, operation: Operation[T]) -> T:
+        self._begin(call)
+        credentials = self.settings.credentials
+        try:
+            token = await credentials.ask_async(operation.name)
+        except InvalidRequestError as error:
+            raise call.instead_of(error)  # noqa: B904 - it may be another, with a cause of its own
+        answer = await self._answer(call, token)
+        if answer.status_code == 401 and (newer := await credentials.ask_again_async(operation.name, token)):
+            token = newer
+            answer = await self._answer(call, token)
+        return self._value(call, operation, answer, token)
+
+    async def _answer(self, call: Call, token: Token) -> httpx.Response:
+        loop = asyncio.get_running_loop()
+        if os.getpid() != self.pid or self._loop not in (None, loop):  # the connections are another loop's
+            self._http, self.pid = self._opened(), os.getpid()
+        self._loop = loop
+        with self._exchange(call, token) as exchange:
+            await self._receive(exchange, await self._http.send(exchange.request, stream=True))
+        return exchange.answer
+
+    async def _receive(self, exchange: Exchange, head: httpx.Response) -> None:
+        try:
+            if exchange.has_body(head):
+                async for part in head.aiter_raw():
+                    exchange.body.take(part)
+        finally:
+            await head.aclose()
+
+    def ahead(self, operation: Operation[T]) -> AsyncAhead[T]:
+        """Send an operation in a task of its own."""
+        return AsyncAhead(self.send(operation))
+
+    async def close(self) -> None:
+        """Close the connections."""
+        self.closed = True
+        if os.getpid() == self.pid and self._loop in (None, asyncio.get_running_loop()):
+            await self._http.aclose()
