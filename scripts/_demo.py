@@ -1,4 +1,6 @@
-"""The main job, start to end: create the key of the API's own example, then list all keys. Run it as scripts/demo.
+"""The main job, start to end: create the key of the API's own example, list all keys, rotate it, delete it.
+
+Run it as scripts/demo.
 
 It talks to the mock, over a socket of this machine; nothing leaves it.
 """
@@ -7,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from incident_io_keys import AccountRole, APIKey, KeysClient, TeamRole
+from incident_io_keys import AccountRole, APIKey, KeysClient, NotFoundError, TeamRole
 from incident_io_keys.testing import MockAPI
 
 COLUMNS = ("NAME", "ID", "ROLES", "TEAM ROLES", "CREATED BY", "TOKEN ISSUED")
@@ -32,7 +34,15 @@ def main() -> None:
         pages = [page.keys for page in keys.list(page_size=3).pages()]
         rows = [row(key) for page in pages for key in page]
         print(table([COLUMNS, *rows]))
-        print(f"\n{len(rows)} keys on {len(pages)} pages")
+        print(f"\n{len(rows)} keys on {len(pages)} pages\n")
+
+        rotated = keys.rotate(issued.api_key.id, grace_period_minutes=30)
+        print(f"Rotated {rotated.api_key.name!r}: {rotated.token}; the previous token works for 30 minutes more")
+        keys.delete(issued.api_key.id)
+        try:
+            keys.show(issued.api_key.id)
+        except NotFoundError as error:
+            print(f"Deleted it, so that now:\n\n{error}")
 
 
 def row(key: APIKey) -> Sequence[str]:

@@ -292,12 +292,15 @@ def test_a_changed_contract_reaches_the_facade_by_generation_alone(project: Proj
     use = project.run(
         "-c",
         "from incident_io_keys import *; from incident_io_keys.testing import MockAPI; m = MockAPI();"
-        "k = KeysClient(m.token, transport=m.transport()).create(name='a', role_names=['rehearsal_role']).api_key;"
+        "keys = KeysClient(m.token, transport=m.transport());"
+        "k = keys.create(name='a', role_names=['rehearsal_role']).api_key; keys.close();"
         "print(k.roles[0].name, k.rehearsed_at, AccountRole.REHEARSAL_ROLE)",
     )
     assert use.stdout == "rehearsal_role None rehearsal_role\n", use.stderr
-    # tests/project is about openapi.yaml and scripts/; the rest is the facade's.
-    tests = project.run("-m", "pytest", "-q", "-p", "no:cacheprovider", "tests", "--ignore=tests/project")
+    # The facade's tests, but for those in which time passes: they are about the network, and not about the contract.
+    rooms = ("operations*", "roles", "pagination", "client*", "twins", "testing*")
+    files = [str(file.relative_to(ROOT)) for room in rooms for file in ROOT.glob(f"tests/test_{room}.py")]
+    tests = project.run("-m", "pytest", "-q", "-p", "no:cacheprovider", *files)
     assert tests.returncode == 0, tests.stdout[-3000:]
     assert " passed" in tests.stdout
 

@@ -15,8 +15,8 @@ from ..spec import ROOT
 
 # What the package needs, and what that needs in turn.
 INSTALLED = {
-    *("incident-io-keys", "attrs", "httpx", "msgspec", "python-dateutil"),
-    *("anyio", "certifi", "h11", "httpcore", "idna", "six", "typing-extensions", "tzdata"),
+    *("incident-io-keys", "attrs", "httpx", "msgspec", "python-dateutil", "stamina"),
+    *("anyio", "certifi", "h11", "httpcore", "idna", "six", "tenacity", "typing-extensions", "tzdata"),
 }
 
 
@@ -68,13 +68,13 @@ def test_the_wheel_brings_no_more_than_it_should(python: Path) -> None:
     listed = run(python, "-m", "pip", "list", "--format=freeze", "--disable-pip-version-check").split()
     names = {line.partition("==")[0].lower().replace("_", "-") for line in listed}
     assert names - {"pip", "setuptools"} <= INSTALLED
-    assert {"incident-io-keys", "attrs", "httpx", "msgspec", "python-dateutil"} <= names
+    assert {"incident-io-keys", "attrs", "httpx", "msgspec", "python-dateutil", "stamina"} <= names
 
 
 def test_the_wheel_imports_and_works_with_warnings_as_errors(python: Path) -> None:
     program = (
-        "import incident_io_keys as i, incident_io_keys.testing as t; m = t.MockAPI();"
-        "print(i.__version__, len(list(i.KeysClient(m.token, transport=m.transport()).list())))"
+        "import incident_io_keys as i, incident_io_keys.testing as t; m = t.MockAPI()\n"
+        "with i.KeysClient(m.token, transport=m.transport()) as keys: print(i.__version__, len(list(keys.list())))"
     )
     from incident_io_keys import __version__
 

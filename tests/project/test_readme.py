@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -16,9 +17,13 @@ PYTHON = [block for language, block in BLOCKS if language == "python"]
 
 
 @pytest.mark.parametrize("block", PYTHON)
-def test_every_snippet_runs(block: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_snippet_runs(
+    block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     mock = MockAPI()
     with mock.serve() as server:
+        (tmp_path / "token").write_text(mock.token.reveal())
+        monkeypatch.chdir(tmp_path)
         monkeypatch.setenv("INCIDENT_API_KEY", mock.token.reveal())
         monkeypatch.setenv("INCIDENT_ENDPOINT", server.url)
         exec(compile(block, "README.md", "exec"), {})  # noqa: S102 - our own README

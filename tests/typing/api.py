@@ -6,6 +6,10 @@ A line that must be refused carries an ignore for just that error: an ignore tha
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterator
+from contextlib import aclosing, closing
+from datetime import timedelta
+from pathlib import Path
 from typing import assert_type
 
 import httpx
@@ -15,6 +19,8 @@ from incident_io_keys import (
     AccountRole,
     APIKey,
     APIStatusError,
+    AsyncKeyPager,
+    AsyncKeysClient,
     ErrorDetail,
     IncidentIOError,
     InvalidRequestError,
@@ -24,10 +30,13 @@ from incident_io_keys import (
     KeysClient,
     Page,
     Problem,
+    RateLimit,
     RateLimitError,
     TeamRole,
     Token,
     User,
+    env_token,
+    file_token,
 )
 from incident_io_keys.testing import MockAPI
 
@@ -38,7 +47,7 @@ def list_keys() -> None:
     with KeysClient() as keys:
         assert_type(keys, KeysClient)
         assert_type(keys.list(), KeyPager)
-        for key in keys.list(page_size=25, after="01F"):
+        for key in keys.list(page_size=25, after="01F", prefetch=True):
             assert_type(key, APIKey)
             assert_type(key.id, str)
             assert_type(key.created_at, datetime.datetime)
@@ -51,6 +60,11 @@ def list_keys() -> None:
             assert_type(page, Page)
             assert_type(page.keys, tuple[APIKey, ...])
             assert_type(page.after, str | None)
+        with closing(iter(keys.list())) as listed:
+            assert_type(next(listed), APIKey)
+        assert_type(keys.rate_limit, RateLimit | None)
+        if keys.rate_limit is not None:
+            assert_type(keys.rate_limit.remaining, int | None)
         keys.list(25)  # type: ignore[call-arg]
         keys.list(page_size="25")  # type: ignore[arg-type]
 
@@ -77,6 +91,58 @@ def create_key(role_names: list[AccountRole], names: list[str]) -> None:
     keys.close()
 
 
+def manage_keys(keys: KeysClient, key: APIKey) -> None:
+    assert_type(keys.show(key.id), APIKey)
+    roles = [role.name for role in key.roles]
+    assert_type(keys.update(key.id, name="a", role_names=roles, team_ids=[], team_role_names=[]), APIKey)
+    assert_type(keys.rotate(key.id), IssuedKey)
+    assert_type(keys.rotate(key.id, grace_period_minutes=0), IssuedKey)
+    keys.delete(key.id)
+    keys.update(key.id, name="a")  # type: ignore[call-arg]
+    keys.rotate(key.id, 0)  # type: ignore[call-arg]
+    keys.show(3)  # type: ignore[arg-type]
+
+
+async def use_async() -> None:
+    async with AsyncKeysClient(attempts=1, deadline=5) as keys:
+        assert_type(keys, AsyncKeysClient)
+        assert_type(keys.list(), AsyncKeyPager)
+        async for key in keys.list(prefetch=True):
+            assert_type(key, APIKey)
+        async for page in keys.list().pages():
+            assert_type(page, Page)
+        async with aclosing(aiter(keys.list())) as listed:
+            assert_type(await anext(listed), APIKey)
+        issued = await keys.create(name="a", role_names=["viewer"])
+        assert_type(issued, IssuedKey)
+        assert_type(await keys.show("01F"), APIKey)
+        assert_type(await keys.update("01F", name="a", role_names=[], team_ids=[], team_role_names=[]), APIKey)
+        assert_type(await keys.rotate("01F", grace_period_minutes=5), IssuedKey)
+        await keys.delete("01F")
+        list(keys.list())  # type: ignore[call-overload]
+    await AsyncKeysClient(transport=httpx.AsyncHTTPTransport(retries=1)).aclose()
+
+
+def token_sources(path: Path) -> None:
+    def from_a_vault() -> str:
+        return "token"
+
+    async def from_an_async_vault() -> Token:
+        return Token("token")
+
+    for source in (env_token(), env_token("OTHER"), file_token(path), file_token("/run/secrets/token")):
+        assert_type(source(), Token)
+        KeysClient(source)
+        AsyncKeysClient(source)
+    KeysClient(from_a_vault)
+    KeysClient(lambda: Token("token"))
+    AsyncKeysClient(from_a_vault)
+    AsyncKeysClient(from_an_async_vault)
+    KeysClient(from_an_async_vault)  # type: ignore[arg-type]
+    KeysClient(3)  # type: ignore[arg-type]
+    KeysClient(transport=httpx.AsyncHTTPTransport())  # type: ignore[arg-type]
+
+
 def handle_errors(keys: KeysClient) -> None:
     try:
         list(keys.list())
@@ -97,9 +163,17 @@ def handle_errors(keys: KeysClient) -> None:
         assert_type(error.may_have_applied, bool)
 
 
-def test_with_the_mock() -> None:
+def a_fixture() -> Iterator[KeysClient]:
+    mock = MockAPI()
+    with KeysClient(mock.token, transport=mock.transport()) as keys:
+        yield keys
+
+
+def with_the_mock() -> None:
     mock = MockAPI()
     assert_type(mock.token, Token)
-    KeysClient(mock.token, transport=mock.transport())
+    AsyncKeysClient(mock.token, transport=mock.transport())
+    mock.clock.advance(timedelta(minutes=31))
+    assert_type(mock.clock.now(), datetime.datetime)
     with mock.serve(port=0) as server:
         assert_type(server.url, str)
