@@ -8,8 +8,7 @@ import gc
 import signal
 import threading
 import traceback
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -128,36 +127,25 @@ def test_an_error_of_a_transport_of_ones_own_is_ones_own(make: Make) -> None:
         make(transport=httpx.MockTransport(fail)).create(name="a", role_names=[])
 
 
-def told_after_a_try(make: Make, then: Callable[[Any], object], **arguments: Any) -> APIConnectionError:
-    """The failure of a delete whose answer is lost, where a second try cannot be begun."""
-    keys: list[Any] = []
-
+def test_a_token_that_cannot_be_had_for_another_try_does_not_hide_the_first(make: Make) -> None:
     def lose(_: httpx.Request) -> httpx.Response:
         asked.append(1)
         raise httpx.ReadError("the answer is lost")
 
     def source() -> str:
         if asked:
-            then(keys[0])
+            raise LookupError("no lease")
         return CANARY
 
     asked: list[int] = []
-    keys.append(make(source, transport=httpx.MockTransport(lose), **arguments))
+    keys = make(source, transport=httpx.MockTransport(lose))
     with pytest.raises(APIConnectionError, match="the answer is lost\n  the request may have arrived") as caught:
-        keys[0].delete("01F")
+        keys.delete("01F")
     assert asked == [1]
     assert caught.value.may_have_applied
     assert len(caught.value.__notes__) == 1, "it went on trying"
     assert isinstance(caught.value.__cause__, httpx.ReadError)
-    return caught.value
-
-
-def test_a_token_that_cannot_be_had_for_another_try_does_not_hide_the_first(make: Make) -> None:
-    def fail(_: Any) -> None:
-        raise LookupError("no lease")
-
-    error = told_after_a_try(make, fail)
-    assert "It was not tried again: delete was not sent:\n  token: could not be had from" in error.__notes__[0]
+    assert "It was not tried again: delete was not sent:\n  token: could not be had from" in caught.value.__notes__[0]
 
 
 def test_a_client_that_is_closed_before_another_try_does_not_hide_the_first() -> None:

@@ -65,7 +65,6 @@ def status_error(
     advice = _advice(response, token, source)
     response = _without_tokens(response, token)
     body = _read_envelope(response)
-    request_id = request_id_of(response, token)
     told = (response.headers.get("Retry-After"), body.retry_after)
     waits = (seconds_to_wait(form, response.headers.get("Date")) for form in told if form is not None)
     retry_after = next((wait for wait in waits if wait is not None), None)
@@ -78,15 +77,15 @@ def status_error(
         lines.append(f"the API asks to wait {retry_after:.3g} s")
     if may_have_applied:
         lines.append(_MAY_HAVE_APPLIED)
-    if request_id:
-        lines.append(f"request id: {request_id}")
+    if body.request_id:
+        lines.append(f"request id: {body.request_id}")
     # Without what could drive the terminal that it is shown on.
     lines = ["".join(character if character.isprintable() else " " for character in line) for line in lines]
     return kind(
         "\n  ".join(lines),
         response=response,
         type=body.type,
-        request_id=request_id,
+        request_id=body.request_id,
         errors=body.errors,
         retry_after=retry_after,
         may_have_applied=may_have_applied,
@@ -95,7 +94,7 @@ def status_error(
 
 def request_id_of(response: httpx.Response, token: Token | None) -> str | None:
     """What to quote to incident.io's support; None if the response does not say."""
-    found = _read_envelope(response).request_id or response.headers.get("X-Request-Id")
+    found = _read_envelope(response).request_id
     return None if found is None else redact(found, token)
 
 
@@ -120,14 +119,10 @@ def _host(location: str) -> str:
     return host or "another path of the same host"
 
 
-# What httpx raises before a request can have reached anyone.
-_NEVER_SENT: Final = (
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.PoolTimeout,
-    httpx.ProxyError,
-    httpx.UnsupportedProtocol,
-)
+# What httpx raises where there was no connection.
+NOT_CONNECTED: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+# What it raises before a request can have reached anyone.
+_NEVER_SENT: Final = (*NOT_CONNECTED, httpx.UnsupportedProtocol)
 
 
 def connection_error(
@@ -212,7 +207,7 @@ def scrub(error: BaseException, token: Token | None = None, *, outer: BaseExcept
 
 @frozen
 class _Envelope:
-    """As much of the error envelope as a body has."""
+    """As much of the error envelope as a response has."""
 
     type: str | None = None
     request_id: str | None = None
@@ -226,17 +221,18 @@ _NO_JSON: Final = (msgspec.DecodeError, RecursionError)
 
 def _read_envelope(response: httpx.Response) -> _Envelope:
     # Member by member, not as the generated ErrorResponse: a gateway's half of an envelope is better than nothing.
+    request_id = response.headers.get("X-Request-Id")
     try:
         members = _json(response)
     except _NO_JSON:
-        return _Envelope()
+        return _Envelope(request_id=request_id)
     if not isinstance(members, dict):
-        return _Envelope()
+        return _Envelope(request_id=request_id)
     errors = members.get("errors")
     limit = members.get("rate_limit")
     return _Envelope(
         type=_text(members.get("type")),
-        request_id=_text(members.get("request_id")),
+        request_id=_text(members.get("request_id")) or request_id,
         errors=tuple(_details(errors if isinstance(errors, list) else ())),
         retry_after=_text(limit.get("retry_after")) if isinstance(limit, dict) else None,
     )

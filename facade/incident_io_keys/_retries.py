@@ -14,6 +14,7 @@ import httpx
 import stamina
 
 from ._deadline import Deadline
+from ._failures import NOT_CONNECTED
 from ._operations import Effect, Operation
 from .errors import APIConnectionError, APIStatusError, IncidentIOError, RateLimitError
 
@@ -27,10 +28,8 @@ _LONGEST_WAIT: Final = 8.0
 # The API, or a gateway in front of it, did not get to it this time.
 _PASSING: Final = frozenset({408, 500, 502, 503, 504})
 
-# What httpx raises where there was no connection, and nothing was sent: create and rotate may be tried again too.
-_NOT_CONNECTED: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
-# What it raises where one broke, or nothing came.
-_BROKEN: Final = (*_NOT_CONNECTED, httpx.NetworkError, httpx.TimeoutException, httpx.RemoteProtocolError, OSError)
+# What httpx raises where there was no connection, or one broke, or nothing came.
+_BROKEN: Final = (*NOT_CONNECTED, httpx.NetworkError, httpx.TimeoutException, httpx.RemoteProtocolError, OSError)
 
 
 class Call:
@@ -117,6 +116,7 @@ def _worth_repeating(effect: Effect, error: IncidentIOError) -> bool:
     if isinstance(error, RateLimitError):
         return True
     if isinstance(error, APIConnectionError):
-        kinds = _NOT_CONNECTED if effect is Effect.ISSUES else _BROKEN
+        # Without a connection nothing was sent: create and rotate may be tried again too.
+        kinds = NOT_CONNECTED if effect is Effect.ISSUES else _BROKEN
         return isinstance(error.__cause__, kinds)
     return isinstance(error, APIStatusError) and error.status in _PASSING and effect is not Effect.ISSUES

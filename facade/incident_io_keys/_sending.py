@@ -59,10 +59,13 @@ class _Sender(ABC, Generic[HttpT]):
     def _open(self) -> HttpT:
         """Make the client of httpx that sends."""
 
-    def _options(self) -> dict[str, Any]:
-        """What both of httpx's clients are made with."""
+    def _options(self, transport: Callable[..., Any]) -> dict[str, Any]:
+        """What both of httpx's clients are made with; `transport` makes the one to take where none was given."""
+        url = self.settings.base_url
         return {
-            "base_url": self.settings.base_url,
+            "transport": self.settings.transport
+            or transport(proxy=environment_proxy(url), trust_env=url.scheme == "https"),
+            "base_url": url,
             "headers": {
                 "User-Agent": self.settings.user_agent,
                 "Accept": "application/json",
@@ -125,12 +128,7 @@ class Sender(_Sender[httpx.Client]):
     def _open(self) -> httpx.Client:
         from ._transport import DeadlineTransport  # takes as long to import as all of the rest
 
-        url = self.settings.base_url
-        transport = self.settings.transport or DeadlineTransport(
-            proxy=environment_proxy(url), trust_env=url.scheme == "https"
-        )
-        hooks = {"response": [keep_from_following]}
-        return httpx.Client(**self._options(), transport=transport, event_hooks=hooks)
+        return httpx.Client(**self._options(DeadlineTransport), event_hooks={"response": [keep_from_following]})
 
     def send(self, operation: Operation[T], deadline: Deadline | None = None) -> T:
         """Send an operation, and again where that is right, and return its value.
@@ -192,15 +190,10 @@ class AsyncSender(_Sender[httpx.AsyncClient]):
     _loop: asyncio.AbstractEventLoop | None = None
 
     def _open(self) -> httpx.AsyncClient:
-        url = self.settings.base_url
-        transport = self.settings.transport or httpx.AsyncHTTPTransport(
-            proxy=environment_proxy(url), trust_env=url.scheme == "https"
-        )
-
         async def hook(response: httpx.Response) -> None:
             keep_from_following(response)
 
-        return httpx.AsyncClient(**self._options(), transport=transport, event_hooks={"response": [hook]})
+        return httpx.AsyncClient(**self._options(httpx.AsyncHTTPTransport), event_hooks={"response": [hook]})
 
     async def send(self, operation: Operation[T]) -> T:
         """Send an operation, and again where that is right, and return its value.

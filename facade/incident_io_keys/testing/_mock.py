@@ -122,7 +122,11 @@ class MockAPI:
                 caller = self._authenticate(request)
                 if isinstance(caller, httpx.Response):
                     return caller
-                return _HANDLERS[name](self, request, caller, *map(unquote, match.groups()))
+                # The ID of a key is all that a path holds.
+                found = [self._keys.get(unquote(key_id)) for key_id in match.groups()]
+                if None in found:
+                    return _error(404, "not_found", Fault("not_found", "There is no such API key"))
+                return _HANDLERS[name](self, request, caller, *found)
             allowed.append(method)
         if allowed:
             fault = Fault("method_not_allowed", f"This path takes {', '.join(allowed)}")
@@ -166,14 +170,10 @@ class MockAPI:
         key, plain = self._add(definition, creator={"api_key": {"id": caller["id"], "name": caller["name"]}})
         return httpx.Response(201, json={"api_key": key, "token": plain})
 
-    def _show(self, _request: httpx.Request, _caller: Key, key_id: str) -> httpx.Response:
-        key = self._keys.get(key_id)
-        return _no_such_key() if key is None else httpx.Response(200, json={"api_key": key})
+    def _show(self, _request: httpx.Request, _caller: Key, key: Key) -> httpx.Response:
+        return httpx.Response(200, json={"api_key": key})
 
-    def _update(self, request: httpx.Request, caller: Key, key_id: str) -> httpx.Response:
-        key = self._keys.get(key_id)
-        if key is None:
-            return _no_such_key()
+    def _update(self, request: httpx.Request, caller: Key, key: Key) -> httpx.Response:
         if key is caller:
             return _error(403, "resource_forbidden", Fault("cannot_update_self", "A key cannot update itself"))
         definition = _read_body(request, check_definition)
@@ -182,23 +182,21 @@ class MockAPI:
         key.update(_defined(definition))
         return httpx.Response(200, json={"api_key": key})
 
-    def _delete(self, _request: httpx.Request, _caller: Key, key_id: str) -> httpx.Response:
-        return _no_such_key() if self._keys.pop(key_id, None) is None else httpx.Response(204)
+    def _delete(self, _request: httpx.Request, _caller: Key, key: Key) -> httpx.Response:
+        del self._keys[key["id"]]
+        return httpx.Response(204)
 
-    def _rotate(self, request: httpx.Request, _caller: Key, key_id: str) -> httpx.Response:
-        key = self._keys.get(key_id)
-        if key is None:
-            return _no_such_key()
+    def _rotate(self, request: httpx.Request, _caller: Key, key: Key) -> httpx.Response:
         body = _read_body(request, check_rotation)
         if isinstance(body, httpx.Response):
             return body
         now = self.clock.now()
         ends = now + timedelta(minutes=body["grace_period_minutes"])
         for issue in self._tokens.values():
-            if issue.key_id == key_id:
+            if issue.key_id == key["id"]:
                 issue.ends = min(issue.ends, ends)
         key["token_last_issued_at"] = _written(now)
-        return httpx.Response(201, json={"api_key": key, "token": self._issue(key_id)})
+        return httpx.Response(201, json={"api_key": key, "token": self._issue(key["id"])})
 
     def _add(self, definition: dict[str, Any], creator: dict[str, Any]) -> tuple[Key, str]:
         now = _written(self.clock.now())
@@ -219,7 +217,7 @@ class MockAPI:
         return "".join(_CROCKFORD[self._last_id >> shift & 31] for shift in range(125, -1, -5))
 
 
-# By operation; beside the request and the caller, a handler gets what the path holds.
+# By operation; beside the request and the caller, a handler gets the key that the path names, if it names one.
 _HANDLERS: Final[dict[str, Callable[..., httpx.Response]]] = {
     "list_api_keys": MockAPI._list,
     "create_api_key": MockAPI._create,
@@ -230,14 +228,17 @@ _HANDLERS: Final[dict[str, Callable[..., httpx.Response]]] = {
 }
 
 
-def _read_body(request: httpx.Request, check: Callable[[object], list[Fault]]) -> Any:
+def _read_body(request: httpx.Request, check: Callable[[dict[str, Any]], list[Fault]]) -> Any:
     """The body of a request, decoded and checked, or the refusal."""
     try:
         # Stricter than the standard library: what it lets pass (NaN, half a surrogate pair) could not be sent back.
         body = msgspec.json.decode(request.content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _error(400, "invalid_request_error", Fault("invalid_json", "The body is not JSON"))
-    faults = check(body)
+    if isinstance(body, dict):
+        faults = check(body)
+    else:
+        faults = [Fault("invalid_type", "The body must be an object", pointer="/")]
     return _error(422, "validation_error", *faults) if faults else body
 
 
@@ -253,10 +254,6 @@ def _defined(definition: dict[str, Any]) -> dict[str, Any]:
 
 def _written(instant: datetime) -> str:
     return instant.isoformat().replace("+00:00", "Z")
-
-
-def _no_such_key() -> httpx.Response:
-    return _error(404, "not_found", Fault("not_found", "There is no such API key"))
 
 
 def _role(name: str) -> dict[str, str]:

@@ -45,10 +45,8 @@ def check_page_query(query: Mapping[str, str]) -> tuple[int, str, list[Fault]]:
     return page_size or 0, query.get("after", ""), faults
 
 
-def check_definition(body: object) -> list[Fault]:
-    """Check the body of a create against the contract."""
-    if not isinstance(body, dict):
-        return [Fault("invalid_type", "The body must be an object", pointer="/")]
+def check_definition(body: dict[str, Any]) -> list[Fault]:
+    """Check the body of a create or an update against the contract."""
     low, high = contract.API_KEY_DEFINITION_NAME_MIN_LENGTH, contract.API_KEY_DEFINITION_NAME_MAX_LENGTH
     faults = []
     name = body.get("name")
@@ -68,10 +66,8 @@ def check_definition(body: object) -> list[Fault]:
     return faults
 
 
-def check_rotation(body: object) -> list[Fault]:
+def check_rotation(body: dict[str, Any]) -> list[Fault]:
     """Check the body of a rotate against the contract."""
-    if not isinstance(body, dict):
-        return [Fault("invalid_type", "The body must be an object", pointer="/")]
     name = "grace_period_minutes"
     low = contract.ROTATE_API_KEY_REQUEST_GRACE_PERIOD_MINUTES_MINIMUM
     high = contract.ROTATE_API_KEY_REQUEST_GRACE_PERIOD_MINUTES_MAXIMUM
