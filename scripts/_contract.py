@@ -7,6 +7,7 @@ not know how or where the generated package is made.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from keyword import iskeyword
@@ -18,6 +19,9 @@ from openapi_python_client.strings import snake_case
 from openapi_spec_validator import OpenAPIV30SpecValidator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+# Where jsonschema-rs is installed too, the validator would take that, whose errors are other ones.
+os.environ["OPENAPI_SPEC_VALIDATOR_SCHEMA_VALIDATOR_BACKEND"] = "jsonschema"
 
 Steps = tuple[str | int, ...]
 

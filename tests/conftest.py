@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
@@ -9,11 +10,13 @@ from typing import Any, TypeAlias
 import httpx
 import pytest
 import stamina
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 from incident_io_keys import KeysClient
 from incident_io_keys.testing import MockAPI
+from incident_io_keys.testing._api import API
 
+from .spec import misfits
 from .twins import Blocking
 
 # Looked for wherever something could show a token.
@@ -26,7 +29,9 @@ Make: TypeAlias = Callable[..., Any]
 
 # The same examples each time, and none kept: what fails here fails everywhere.
 settings.register_profile("project", derandomize=True, database=None, deadline=None)
-settings.load_profile("project")
+# Where it is enough that something fails, and not what is the least that does.
+settings.register_profile("brief", settings.get_profile("project"), phases=[Phase.explicit, Phase.generate])
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "project"))
 
 
 @pytest.fixture(autouse=True)
@@ -48,6 +53,26 @@ def _no_threads_left() -> Iterator[None]:
     yield
     left = {thread for thread in threading.enumerate() if not thread.name.startswith("asyncio_")} - before
     assert not left, f"threads that a test leaves behind: {left}"
+
+
+@pytest.fixture(autouse=True)
+def _contract_kept(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Whatever is asked of the mock: what it answers fits openapi.yaml, and so does what it grants.
+
+    The marker `anything_is_sent` is for a test whose requests may have more than is documented.
+    """
+    found: list[str] = []
+    strangers = request.node.get_closest_marker("anything_is_sent") is not None
+
+    def answer(api: API, request: httpx.Request) -> httpx.Response:
+        response = answer_unseen(api, request)
+        found.extend(misfits(request, response, strangers=strangers))
+        return response
+
+    answer_unseen = API.answer
+    monkeypatch.setattr(API, "answer", answer)
+    yield
+    assert not found, "\n".join(found)
 
 
 @pytest.fixture

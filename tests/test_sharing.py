@@ -26,12 +26,17 @@ from incident_io_keys import (
     Token,
     file_token,
 )
-from incident_io_keys.testing import MockAPI
+from incident_io_keys.testing import MockAPI, MockSettings
 
 from .conftest import CANARY, Make
 
 ROTATIONS = 50
 TWO_MINUTES = timedelta(minutes=2)
+
+
+@pytest.fixture
+def mock() -> MockAPI:
+    return MockAPI(settings=MockSettings(rate_limit=None))
 
 
 class Rotated:

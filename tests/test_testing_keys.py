@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from datetime import timedelta
 from typing import Any
 
-import httpx
 import pytest
 
 from incident_io_keys.testing import MockAPI
-from incident_io_keys.testing._server import serve
 from incident_io_keys_generated import contract
 
 from .spec import validate
@@ -81,14 +77,14 @@ def test_after_a_rotation_the_previous_token_works_for_the_grace_period(mock: Mo
     assert statuses() == [401, 200]
 
 
-def test_without_a_grace_period_every_earlier_token_stops_at_once(mock: MockAPI, manager: dict[str, Any]) -> None:
+def test_without_a_grace_period_the_previous_token_stops_at_once(mock: MockAPI, manager: dict[str, Any]) -> None:
     url = f"{URL}/{manager['id']}/actions/rotate"
-    second = ask(mock, "POST", url, json={"grace_period_minutes": 60}).json()["token"]
-    third = ask(mock, "POST", url, json={"grace_period_minutes": 0}).json()["token"]
-    tokens = (mock.token.reveal(), second, third)
-    assert [ask(mock, token=token).status_code for token in tokens] == [401, 401, 200]
-    ask(mock, "POST", url, token=third, json={"grace_period_minutes": 60})  # which revives none of them
-    assert [ask(mock, token=token).status_code for token in tokens] == [401, 401, 200]
+    second = ask(mock, "POST", url, json={"grace_period_minutes": 0}).json()["token"]
+    tokens = (mock.token.reveal(), second)
+    assert [ask(mock, token=token).status_code for token in tokens] == [401, 200]
+    third = ask(mock, "POST", url, token=second, json={"grace_period_minutes": 60}).json()["token"]
+    # Which does not revive the first.
+    assert [ask(mock, token=token).status_code for token in (*tokens, third)] == [401, 200, 200]
 
 
 def test_a_deleted_keys_token_stops_working(mock: MockAPI, manager: dict[str, Any]) -> None:
@@ -104,7 +100,7 @@ def test_a_deleted_keys_token_stops_working(mock: MockAPI, manager: dict[str, An
         ({"grace_period_minutes": True}, "invalid_type", "/grace_period_minutes"),
         ({"grace_period_minutes": -1}, "out_of_range", "/grace_period_minutes"),
         ({"grace_period_minutes": MINUTES + 1}, "out_of_range", "/grace_period_minutes"),
-        ([], "invalid_type", "/"),
+        ([], "invalid_type", ""),
     ],
 )
 def test_a_rotation_that_does_not_fit_is_422_and_rotates_nothing(
@@ -113,35 +109,3 @@ def test_a_rotation_that_does_not_fit_is_422_and_rotates_nothing(
     response = ask(mock, "POST", f"{URL}/{manager['id']}/actions/rotate", json=body)
     assert faults(response, 422, "validation_error") == {(code, pointer)}
     assert ask(mock).json()["api_keys"] == [manager]
-
-
-def test_a_fault_of_what_is_served_is_told_and_ends_its_connection_only(capfd: pytest.CaptureFixture[str]) -> None:
-    answers = iter([httpx.Response(204)])
-    asked = []
-
-    def handle(request: httpx.Request) -> httpx.Response:
-        asked.append(request)
-        if len(asked) == 1:
-            raise LookupError("a fault of the test's own")
-        return next(answers)
-
-    with serve(handle, 0) as server:
-        with pytest.raises(httpx.RemoteProtocolError):
-            httpx.get(server.url)
-        assert httpx.get(server.url).status_code == 204
-    assert "a fault of the test's own" in capfd.readouterr().err
-
-
-def test_a_program_that_fails_within_the_block_of_a_server_ends() -> None:
-    program = """
-import httpx
-from incident_io_keys.testing import MockAPI
-
-block = MockAPI().serve()
-server = block.__enter__()
-keep = httpx.Client()
-assert keep.get(server.url).status_code == 404
-raise SystemExit("failed")
-"""
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=30)
-    assert (result.returncode, result.stderr) == (1, "failed\n")

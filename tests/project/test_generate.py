@@ -297,10 +297,13 @@ def test_a_changed_contract_reaches_the_facade_by_generation_alone(project: Proj
         "print(k.roles[0].name, k.rehearsed_at, AccountRole.REHEARSAL_ROLE)",
     )
     assert use.stdout == "rehearsal_role None rehearsal_role\n", use.stderr
-    # The facade's tests, but for those in which time passes: they are about the network, and not about the contract.
-    rooms = ("operations*", "roles", "pagination", "client*", "twins", "testing*")
-    files = [str(file.relative_to(ROOT)) for room in rooms for file in ROOT.glob(f"tests/test_{room}.py")]
-    tests = project.run("-m", "pytest", "-q", "-p", "no:cacheprovider", *files)
+    # The tests of the facade that are about the contract, and not about the network or files.
+    rooms = ("operations*", "roles", "pagination", "client*", "twins", "testing", "testing_keys", "testing_rights")
+    suite = [f"tests/test_{room}.py" for room in rooms]
+    suite += [f"tests/contract/test_{name}.py" for name in ("keys", "pages", "wire", "rules", "calls")]
+    files = [str(file.relative_to(ROOT)) for pattern in suite for file in ROOT.glob(pattern)]
+    options = ("-q", "-p", "no:cacheprovider", "-k", "not async and not socket")
+    tests = project.run("-m", "pytest", *options, *files)
     assert tests.returncode == 0, tests.stdout[-3000:]
     assert " passed" in tests.stdout
 

@@ -38,7 +38,7 @@ from incident_io_keys import (
     env_token,
     file_token,
 )
-from incident_io_keys.testing import MockAPI
+from incident_io_keys.testing import MockAPI, MockSettings, faults
 
 assert_type(incident_io_keys.__version__, str)
 
@@ -175,5 +175,14 @@ def with_the_mock() -> None:
     AsyncKeysClient(mock.token, transport=mock.transport())
     mock.clock.advance(timedelta(minutes=31))
     assert_type(mock.clock.now(), datetime.datetime)
+    mock.settings.rate_limit = None
+    mock.settings.retry_after = "http_date"
+    mock.settings.retry_after = "minutes"  # type: ignore[assignment]
+    assert_type(mock.requests, list[httpx.Request])
+    assert_type(mock.add_key("deploy bot", [AccountRole.VIEWER, "incident_creator"]), IssuedKey)
+    mock.fail_next(faults.Status(503), operation="create", times=2)
+    mock.fail_next(faults.Status)  # type: ignore[arg-type]
     with mock.serve(port=0) as server:
         assert_type(server.url, str)
+    with MockAPI(path="keys.db", settings=MockSettings(rate_limit=None)) as kept:
+        assert_type(kept, MockAPI)

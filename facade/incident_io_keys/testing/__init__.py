@@ -4,7 +4,11 @@ Nothing here knows the client: a mock that shared the client's code would share 
 contract, and what the API's documentation says beyond it.
 """
 
-from ._mock import MockAPI, MockClock
+from . import faults
+from ._clock import MockClock
+from ._mock import MockAPI
 from ._server import MockServer
+from ._settings import MockSettings
+from ._store import MockStateError
 
-__all__ = ["MockAPI", "MockClock", "MockServer"]
+__all__ = ["MockAPI", "MockClock", "MockServer", "MockSettings", "MockStateError", "faults"]

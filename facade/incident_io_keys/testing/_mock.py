@@ -1,266 +1,246 @@
-"""The mock: a function from request to response over a store in memory.
+"""The mock: the API's rules, a memory, a clock, and what a test wants to see and to go wrong.
 
-This module must not know how requests arrive; `_server` puts it on a socket.
+This module must not know the rules; `_api` does. It must not know how requests arrive; `_server` puts it on a socket.
 """
 
 from __future__ import annotations
 
+import os
 import re
-import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
+from email.utils import format_datetime
 from typing import Any, Final
-from urllib.parse import unquote
 
 import httpx
-import msgspec
-from attrs import define
+from msgspec import convert, json
 
-from incident_io_keys_generated import contract
-from incident_io_keys_generated.models import AccountRole
+from incident_io_keys_generated.models import AccountRole, APIKey
 
-from ..tokens import Token
+from ..tokens import IssuedKey, Token
+from ._api import API
+from ._clock import MockClock
+from ._control import Control
+from ._delivery import deliver_in_process
+from ._limits import SIZE
+from ._refusals import Flaw, Refusal, refuse
+from ._script import Script
 from ._server import MockServer, serve
-from ._validation import Fault, check_definition, check_page_query, check_rotation
+from ._settings import MockSettings
+from ._state import State
+from ._store import MockStateError, Store
+from ._validation import check_definition
+from .faults import Exchange, Fault
 
-Key = dict[str, Any]  # in the form that the API gives it
+# So many requests are kept at the least; the oldest go first.
+MOST_REQUESTS: Final = 10_000
 
-MANAGER_ROLE: Final = AccountRole.API_KEYS_MANAGE
+# Of longer bodies, only so much is kept.
+MOST_OF_A_BODY: Final = 65_536
 
-_CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+# Who works in the dashboard.
+_PERSON: Final = {"id": "01FCNDV6P870EA6S7TK1DSYDG0", "name": "Dashboard user", "role": "owner"}
 
-
-class MockClock:
-    """The time of a mock: that of this machine, moved."""
-
-    def __init__(self) -> None:
-        self._moved = timedelta()
-
-    def now(self) -> datetime:
-        """What time it is."""
-        return datetime.now(UTC) + self._moved
-
-    def advance(self, by: timedelta) -> None:
-        """Move the time.
-
-        Args:
-            by: How far.
-        """
-        self._moved += by
-
-
-_NEVER: Final = datetime.max.replace(tzinfo=UTC)
-
-
-@define
-class _Issue:
-    """A token that was issued: of which key, and until when it works."""
-
-    key_id: str
-    ends: datetime = _NEVER
+_MICROSECOND: Final = timedelta(microseconds=1)
+# As it is, and as URLs and JSON may write it.
+_TOKEN: Final = re.compile(rb"inc(?:_|%5[fF]|\\u005[fF])[0-9a-fA-F]{8,}")
+_REDACTED: Final = b"<redacted>"
 
 
 class MockAPI:
-    """The API keys resource of incident.io.
+    """The API keys resource of incident.io, as one organisation has it, for tests.
 
-    It checks that a caller may manage keys, and what a request looks like; which roles a caller may hand out, and which
-    keys it may touch, it does not check. One key is there from the start: it has every account role, as if a person had
-    made it in the dashboard. Requests are handled one at a time, whatever threads they come from.
+    It keeps the API's rules: who may call, see and hand out what, what a request looks like, how long a token lives,
+    how many requests a key has. One key is there from the start: it has every account role, as if a person had made it
+    in the dashboard. Requests are handled one at a time, whatever threads they come from.
+
+    Args:
+        path: A file in which all is kept (SQLite), so that another mock can go on where this one was left, even if its
+            process was killed. It belongs to one mock at a time; `close` lets it go. Without it, all is kept in memory.
+        settings: How it behaves where there is a choice.
 
     Attributes:
-        token: The token of that key.
-        clock: What time it is for the API.
-        requests: What arrived, in order, without the tokens.
+        requests: What arrived, in order, without tokens: the last 10,000 requests at least.
+
+    Raises:
+        MockStateError: The file belongs to another mock, is something else, or cannot be written.
     """
 
-    def __init__(self) -> None:
-        self.clock = MockClock()
+    def __init__(self, path: str | os.PathLike[str] | None = None, *, settings: MockSettings | None = None) -> None:
+        self._clock = MockClock()
         self.requests: list[httpx.Request] = []
         self._lock = threading.Lock()
-        self._keys: dict[str, Key] = {}  # by ID, in the order of creation, which is that of the IDs
-        self._tokens: dict[str, _Issue] = {}  # by the token
-        self._last_id = 0
-        definition = {"name": "Manager", "role_names": list(AccountRole), "team_ids": [], "team_role_names": []}
-        dashboard_user = {"id": self._new_id(), "name": "Dashboard user", "role": "owner"}
-        _, plain = self._add(definition, creator={"user": dashboard_user})
-        self.token = Token(plain)
+        self._script = Script()
+        self._store = None if path is None else Store(path)
+        try:
+            self._begin(State(self._store), MockSettings() if settings is None else settings)
+        except BaseException:
+            self.close()
+            raise
+
+    def _begin(self, state: State, settings: MockSettings) -> None:
+        if (store := self._store) is not None:
+            moved = timedelta(microseconds=int(state.fact("moved") or 0))
+            self._clock.restore(moved, lambda moved: store.keep("moved", str(moved // _MICROSECOND)))
+        self._api = API(state, self._clock, settings)
+        token = state.fact("token")
+        if token is None:
+            every = {"name": "Manager", "role_names": list(AccountRole), "team_ids": [], "team_role_names": []}
+            token = self._api.add(every, {"user": _PERSON}, manager=True)[1].token
+        self._token = Token(token)
+        self.settings = settings
+
+    @property
+    def token(self) -> Token:
+        """The token of the key that is there from the start.
+
+        With a `path`, it is the one that the key had last when the mock was made.
+        """
+        return self._token
+
+    @property
+    def clock(self) -> MockClock:
+        """What time it is for the API."""
+        return self._clock
+
+    @property
+    def settings(self) -> MockSettings:
+        """How the mock behaves where there is a choice; they can be changed at any time."""
+        return self._api.settings
+
+    @settings.setter
+    def settings(self, settings: MockSettings) -> None:
+        if not isinstance(settings, MockSettings):
+            raise TypeError(f"settings must be MockSettings, not {settings!r}")
+        self._api.settings = settings
 
     def transport(self) -> httpx.MockTransport:
         """A transport for a client in the same process, sync or async."""
         return httpx.MockTransport(self.handle)
 
-    def serve(self, port: int = 0) -> AbstractContextManager[MockServer]:
+    def serve(self, port: int = 0, *, control: bool = False) -> AbstractContextManager[MockServer]:
         """A server on a loopback socket, which runs for the length of a `with` block.
 
         Args:
             port: The port to listen on; 0 picks a free one.
+            control: Whether programs in any language can do by request what this class does: move the clock, and so
+                on. `docs/mock.md` tells how.
         """
-        return serve(self.handle, port)
+        return serve(Control(self).handle if control else self.respond, port, now=self.clock.now)
+
+    def add_key(
+        self,
+        name: str,
+        role_names: Iterable[str] = (),
+        team_ids: Iterable[str] = (),
+        team_role_names: Iterable[str] = (),
+    ) -> IssuedKey:
+        """Add a key as a person does in the dashboard, where `api_keys_manage` can be given too.
+
+        Args:
+            name: What people call the key.
+            role_names: Roles in the whole account.
+            team_ids: IDs of teams.
+            team_role_names: Roles in those teams.
+
+        Returns:
+            The key and its token.
+
+        Raises:
+            ValueError: The API would refuse that.
+            MockStateError: It cannot be written to the mock's file.
+        """
+        lists = {"role_names": role_names, "team_ids": team_ids, "team_role_names": team_role_names}
+        # A string is a list to Python, but of letters.
+        definition: dict[str, Any] = {
+            "name": name,
+            **{field: value if isinstance(value, str) else list(value) for field, value in lists.items()},
+        }
+        definition = json.decode(json.encode(definition))  # what no request could say is no definition
+        if flaws := check_definition(definition):
+            raise ValueError("; ".join(flaw.message for flaw in flaws))
+        with self._lock:
+            try:
+                key, issue = self._api.add(definition, {"user": _PERSON})
+            except Refusal as refusal:
+                raise ValueError(refusal.flaws[0].message) from None
+        return IssuedKey(convert(key, APIKey), Token(issue.token))
+
+    def fail_next(self, fault: Fault, *, operation: str | None = None, times: int = 1) -> None:
+        """Let the next requests fail. Faults that are asked for later come later.
+
+        Args:
+            fault: How, as in `faults.Status(503)`.
+            operation: The operation that fails, as in `"create"`; without it, any.
+            times: How many requests fail.
+
+        Raises:
+            TypeError: `fault` is none.
+            ValueError: The fault does not concern that operation, or `times` is not at least 1.
+        """
+        self._script.add(fault, operation, times)
+
+    def faults_left(self) -> int:
+        """How many requests are still to fail: 0 when all that was asked for has happened."""
+        return self._script.left()
+
+    def clear_faults(self) -> None:
+        """Let nothing fail any more of what was asked for."""
+        self._script.clear()
 
     def handle(self, request: httpx.Request) -> httpx.Response:
-        """Answer a request as the API would.
+        """Answer a request of a client in this process.
+
+        Args:
+            request: Any request, its body read.
+
+        Raises:
+            httpx.TransportError: A fault that was asked for keeps the answer from arriving.
+        """
+        response = self.respond(request)
+        # As on a socket: a wait that is told as a date counts from there.
+        response.headers["Date"] = format_datetime(self._clock.now(), usegmt=True)
+        return deliver_in_process(request, response, self._clock)
+
+    def respond(self, request: httpx.Request) -> httpx.Response:
+        """Answer a request. The response may ask to be delivered otherwise than whole.
 
         Args:
             request: Any request, its body read.
         """
-        headers = [(name, value) for name, value in request.headers.raw if name.lower() != b"authorization"]
+        fault = self._script.take(request)
         with self._lock:
-            self.requests.append(httpx.Request(request.method, request.url, headers=headers, content=request.content))
-            return self._route(request)
+            self._record(request)
+            try:
+                if fault is None:
+                    return self._api.answer(request)
+                limit = self.settings.rate_limit or SIZE
+                return fault._play(Exchange(request, self.clock.now(), limit, lambda: self._api.answer(request)))
+            except MockStateError as error:
+                return refuse(500, Flaw("not_written", str(error))).response()
 
-    def _route(self, request: httpx.Request) -> httpx.Response:
-        allowed: list[str] = []
-        for name, (method, template) in contract.OPERATIONS.items():
-            # The path as it was sent: an escaped slash ends no segment.
-            path = request.url.raw_path.partition(b"?")[0].decode("ascii")
-            match = re.fullmatch(re.sub(r"\{\w+\}", "([^/]+)", template), path)
-            if match is None:
-                continue
-            if method == request.method:
-                caller = self._authenticate(request)
-                if isinstance(caller, httpx.Response):
-                    return caller
-                # The ID of a key is all that a path holds.
-                found = [self._keys.get(unquote(key_id)) for key_id in match.groups()]
-                if None in found:
-                    return _error(404, "not_found", Fault("not_found", "There is no such API key"))
-                return _HANDLERS[name](self, request, caller, *found)
-            allowed.append(method)
-        if allowed:
-            fault = Fault("method_not_allowed", f"This path takes {', '.join(allowed)}")
-            refusal = _error(405, "method_not_allowed", fault)
-            refusal.headers["Allow"] = ", ".join(allowed)
-            return refusal
-        return _error(404, "not_found", Fault("not_found", "there is nothing at this path"))
+    def close(self) -> None:
+        """Let the file of a mock with a `path` go. From then on, what would change something fails with 500."""
+        if self._store is not None:
+            with self._lock:
+                self._store.close()
 
-    def _authenticate(self, request: httpx.Request) -> Key | httpx.Response:
-        """Find the key that calls, or refuse."""
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            fault = Fault("missing_authorization_material", "No authorization material provided in request")
-            return _error(401, "authentication_error", fault)
-        issue = self._tokens.get(token)
-        caller = None if issue is None or self.clock.now() >= issue.ends else self._keys.get(issue.key_id)
-        if caller is None:
-            fault = Fault("invalid_authorization_material", "The authorization material is not valid")
-            return _error(401, "authentication_error", fault)
-        if not any(role["name"] == MANAGER_ROLE for role in caller["roles"] + caller["team_roles"]):
-            fault = Fault("missing_role", f"Your API key needs the role {MANAGER_ROLE}")
-            return _error(403, "resource_forbidden", fault)
-        return caller
+    def __enter__(self) -> MockAPI:
+        return self
 
-    def _list(self, request: httpx.Request, _caller: Key) -> httpx.Response:
-        page_size, after, faults = check_page_query(request.url.params)
-        if faults:
-            return _error(422, "validation_error", *faults)
-        # IDs grow with time, so that a cursor whose key is gone still has its place.
-        found = [key for key in self._keys.values() if key["id"] > after]
-        page = found[:page_size]
-        meta: dict[str, Any] = {"page_size": page_size}
-        if len(found) > page_size:
-            meta["after"] = page[-1]["id"]
-        return httpx.Response(200, json={"api_keys": page, "pagination_meta": meta})
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
-    def _create(self, request: httpx.Request, caller: Key) -> httpx.Response:
-        definition = _read_body(request, check_definition)
-        if isinstance(definition, httpx.Response):
-            return definition
-        key, plain = self._add(definition, creator={"api_key": {"id": caller["id"], "name": caller["name"]}})
-        return httpx.Response(201, json={"api_key": key, "token": plain})
-
-    def _show(self, _request: httpx.Request, _caller: Key, key: Key) -> httpx.Response:
-        return httpx.Response(200, json={"api_key": key})
-
-    def _update(self, request: httpx.Request, caller: Key, key: Key) -> httpx.Response:
-        if key is caller:
-            return _error(403, "resource_forbidden", Fault("cannot_update_self", "A key cannot update itself"))
-        definition = _read_body(request, check_definition)
-        if isinstance(definition, httpx.Response):
-            return definition
-        key.update(_defined(definition))
-        return httpx.Response(200, json={"api_key": key})
-
-    def _delete(self, _request: httpx.Request, _caller: Key, key: Key) -> httpx.Response:
-        del self._keys[key["id"]]
-        return httpx.Response(204)
-
-    def _rotate(self, request: httpx.Request, _caller: Key, key: Key) -> httpx.Response:
-        body = _read_body(request, check_rotation)
-        if isinstance(body, httpx.Response):
-            return body
-        now = self.clock.now()
-        ends = now + timedelta(minutes=body["grace_period_minutes"])
-        for issue in self._tokens.values():
-            if issue.key_id == key["id"]:
-                issue.ends = min(issue.ends, ends)
-        key["token_last_issued_at"] = _written(now)
-        return httpx.Response(201, json={"api_key": key, "token": self._issue(key["id"])})
-
-    def _add(self, definition: dict[str, Any], creator: dict[str, Any]) -> tuple[Key, str]:
-        now = _written(self.clock.now())
-        key_id = self._new_id()
-        stamps = {"created_at": now, "token_last_issued_at": now}
-        self._keys[key_id] = {"id": key_id, **_defined(definition), "creator": creator, **stamps}
-        return self._keys[key_id], self._issue(key_id)
-
-    def _issue(self, key_id: str) -> str:
-        plain = f"inc_{secrets.token_hex(32)}"
-        self._tokens[plain] = _Issue(key_id)
-        return plain
-
-    def _new_id(self) -> str:
-        """A ULID: 48 bits of time, 80 of chance, and always more than the one before."""
-        milliseconds = int(self.clock.now().timestamp() * 1000)
-        self._last_id = max(self._last_id + 1, milliseconds << 80 | secrets.randbits(80))
-        return "".join(_CROCKFORD[self._last_id >> shift & 31] for shift in range(125, -1, -5))
-
-
-# By operation; beside the request and the caller, a handler gets the key that the path names, if it names one.
-_HANDLERS: Final[dict[str, Callable[..., httpx.Response]]] = {
-    "list_api_keys": MockAPI._list,
-    "create_api_key": MockAPI._create,
-    "show_api_key": MockAPI._show,
-    "update_api_key": MockAPI._update,
-    "delete_api_key": MockAPI._delete,
-    "rotate_api_key": MockAPI._rotate,
-}
-
-
-def _read_body(request: httpx.Request, check: Callable[[dict[str, Any]], list[Fault]]) -> Any:
-    """The body of a request, decoded and checked, or the refusal."""
-    try:
-        # Stricter than the standard library: what it lets pass (NaN, half a surrogate pair) could not be sent back.
-        body = msgspec.json.decode(request.content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _error(400, "invalid_request_error", Fault("invalid_json", "The body is not JSON"))
-    if isinstance(body, dict):
-        faults = check(body)
-    else:
-        faults = [Fault("invalid_type", "The body must be an object", pointer="/")]
-    return _error(422, "validation_error", *faults) if faults else body
-
-
-def _defined(definition: dict[str, Any]) -> dict[str, Any]:
-    """What a definition says, in the form in which a key says it."""
-    return {
-        "name": definition["name"],
-        "roles": [_role(name) for name in definition["role_names"]],
-        "team_ids": definition["team_ids"],
-        "team_roles": [_role(name) for name in definition["team_role_names"]],
-    }
-
-
-def _written(instant: datetime) -> str:
-    return instant.isoformat().replace("+00:00", "Z")
-
-
-def _role(name: str) -> dict[str, str]:
-    return {"name": str(name), "description": f"Can do what {name.replace('_', ' ')} allows"}
-
-
-def _error(status: int, kind: str, *faults: Fault) -> httpx.Response:
-    errors = [fault.to_json() for fault in faults]
-    envelope = {"type": kind, "status": status, "request_id": secrets.token_hex(16), "errors": errors}
-    return httpx.Response(status, json=envelope)
+    def _record(self, request: httpx.Request) -> None:
+        headers = [
+            (name, _REDACTED if name.lower() == b"authorization" else _TOKEN.sub(_REDACTED, value))
+            for name, value in request.headers.raw
+        ]
+        # Of characters that any part of a URL takes.
+        url = _TOKEN.sub(b"redacted", str(request.url).encode())
+        content = _TOKEN.sub(_REDACTED, request.content[:MOST_OF_A_BODY])
+        self.requests.append(httpx.Request(request.method, url.decode(), headers=headers, content=content))
+        if len(self.requests) > 2 * MOST_REQUESTS:
+            del self.requests[:-MOST_REQUESTS]

@@ -1,0 +1,81 @@
+"""How the API refuses a request: one envelope for every error, with all that is wrong in it.
+
+This module must not know why a request is refused.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from typing import Any, Final
+
+import httpx
+from attrs import field, frozen
+
+# The type that goes with each status that is documented.
+TYPES: Final = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "resource_forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    406: "not_acceptable",
+    408: "request_timeout",
+    409: "conflict",
+    412: "precondition_failed",
+    413: "payload_too_large",
+    422: "validation_error",
+    429: "too_many_requests",
+    500: "api_error",
+}
+
+
+@frozen
+class Flaw:
+    """One thing that is wrong: a code for programs, a message for people, and the part of the request it is about."""
+
+    code: str
+    message: str
+    field: str | None = None
+    pointer: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The flaw as a member of the envelope's `errors`."""
+        members: dict[str, Any] = {"code": self.code, "message": self.message}
+        named = {"field": self.field, "pointer": self.pointer}
+        source = {name: value for name, value in named.items() if value is not None}
+        return {**members, "source": source} if source else members
+
+
+@frozen
+class Refusal(Exception):  # noqa: N818 - it is an answer
+    """A request that is not granted.
+
+    Attributes:
+        status: One of the documented statuses.
+        flaws: All that is wrong.
+        headers: Headers of the answer.
+        rate_limit: The envelope's member of that name.
+    """
+
+    status: int
+    flaws: tuple[Flaw, ...]
+    headers: Mapping[str, str] = field(factory=dict)
+    rate_limit: Mapping[str, Any] | None = None
+
+    def response(self) -> httpx.Response:
+        """What the API answers."""
+        envelope: dict[str, Any] = {
+            "type": TYPES[self.status],
+            "status": self.status,
+            "request_id": secrets.token_hex(16),
+            "errors": [flaw.to_json() for flaw in self.flaws],
+        }
+        if self.rate_limit is not None:
+            envelope["rate_limit"] = self.rate_limit
+        return httpx.Response(self.status, headers=self.headers, json=envelope)
+
+
+def refuse(status: int, *flaws: Flaw) -> Refusal:
+    """A refusal to raise."""
+    return Refusal(status, flaws)
