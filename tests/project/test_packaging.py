@@ -46,12 +46,12 @@ def python(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return python
 
 
-def test_the_wheel_holds_two_typed_packages_and_nothing_else(dist: Path) -> None:
+def test_the_wheel_holds_two_typed_packages_a_pytest_plugin_and_nothing_else(dist: Path) -> None:
     [wheel] = dist.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     tops = {name.partition("/")[0] for name in names}
-    packages = {top for top in tops if not top.endswith(".dist-info")}
-    assert packages == {"incident_io_keys", "incident_io_keys_generated"}
+    packages = {"incident_io_keys", "incident_io_keys_generated"}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {*packages, "incident_io_keys_pytest.py"}
     assert {name for name in names if name.endswith("py.typed")} == {f"{package}/py.typed" for package in packages}
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert not any("__pycache__" in name for name in names)
@@ -89,3 +89,36 @@ def test_a_user_s_code_type_checks_against_the_wheel(python: Path, tmp_path: Pat
     shutil.copy(ROOT / "tests" / "typing" / "api.py", tmp_path / "api.py")
     mypy = [sys.executable, "-m", "mypy", "--strict", "--config-file=", "--cache-dir", tmp_path / "cache"]
     run(*mypy, "--python-executable", python, tmp_path / "api.py")
+
+
+@pytest.fixture(scope="module")
+def pytest_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with pytest in it, to be put beside the wheel and what that brings."""
+    directory = tmp_path_factory.mktemp("pytest")
+    constraints = ROOT / "scripts" / "constraints.txt"
+    options = ("-qq", "--disable-pip-version-check", "--constraint", constraints, "--target", directory)
+    run(sys.executable, "-m", "pip", "install", *options, "pytest", "pytest-xdist")
+    return directory
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_service_is_tested_with_what_the_wheel_brings(
+    python: Path, pytest_elsewhere: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    service = tmp_path / "example_service"
+    shutil.copytree(ROOT / "tests" / "example_service", service, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setenv("PYTHONPATH", str(pytest_elsewhere))
+    monkeypatch.setenv("PYTEST_ADDOPTS", "")
+    options = ("-W", "error", "-p", "no:cacheprovider", "--numprocesses", workers, "--rootdir", service)
+    assert " passed" in run(python, "-m", "pytest", *options, service)
+
+
+def test_a_project_whose_tests_do_not_use_the_plugin_does_not_pay_for_it(
+    python: Path, pytest_elsewhere: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "test_own.py").write_text(
+        "import sys\n\ndef test_own():\n    assert not {'incident_io_keys', 'httpx'} & set(sys.modules)\n"
+        "    assert 'incident_io_keys_pytest' in sys.modules\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(pytest_elsewhere))
+    run(python, "-m", "pytest", "-p", "no:anyio", "-p", "no:cacheprovider", "--rootdir", tmp_path, tmp_path)
