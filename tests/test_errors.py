@@ -37,6 +37,7 @@ from incident_io_keys._failures import connection_error, scrub, status_error
 from incident_io_keys.errors import redact
 
 from .conftest import CANARY, Handler
+from .faults import ISSUED
 
 ENVELOPE: dict[str, Any] = {
     "type": "validation_error",
@@ -261,7 +262,7 @@ def refused() -> list[IncidentIOError]:
         failed(status(200), lambda client: client.create(name="", role_names="viewer")),
         failed(broken, create),
         failed(timeout, create),
-        failed(lambda _: httpx.Response(201, json={"token": CANARY}), create),
+        failed(lambda _: httpx.Response(201, json={"token": ISSUED}), create),
         failed(lambda _: next(pages), lambda client: list(client.list())),
         failed(lambda _: httpx.Response(302, headers={"Location": "/elsewhere"}), create),
         *(failed(status(code), create) for code in (400, 401, 403, 404, 409, 422, 429, 500)),
@@ -299,7 +300,7 @@ def test_every_exception_pickles(error: IncidentIOError) -> None:
         assert read.response.content == error.response.content
     if isinstance(error, InvalidResponseError):
         assert isinstance(read, InvalidResponseError)
-        assert error.token == Token(CANARY)
+        assert error.token == Token(ISSUED)
         assert read.token is None
 
 
@@ -309,8 +310,9 @@ def test_no_exception_shows_a_token_nor_does_its_traceback_with_locals(error: In
     assert "operation = Operation(" in frames or "problems = [" in frames or "KeyPager" in frames, (
         "no locals to look at"
     )
-    assert CANARY not in frames + str(error) + repr(error) + repr(vars(error)) + repr(error.__cause__)
-    assert CANARY.encode() not in pickle.dumps(error)
+    for token in (CANARY, ISSUED):
+        assert token not in frames + str(error) + repr(error) + repr(vars(error)) + repr(error.__cause__)
+        assert token.encode() not in pickle.dumps(error)
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)

@@ -12,7 +12,14 @@ from typing import Any
 
 import pytest
 
-from incident_io_keys import APIConnectionError, APIStatusError, APITimeoutError, IncidentIOError
+from incident_io_keys import (
+    APIConnectionError,
+    APIStatusError,
+    APITimeoutError,
+    IncidentIOError,
+    InvalidResponseError,
+    Token,
+)
 
 from .conftest import CANARY, Make
 from .faults import BROKEN, ISSUED, SLOW, TOLD, Connection, FaultServer, refused
@@ -92,11 +99,17 @@ def test_refused(call: Call, make: Make, caplog: pytest.LogCaptureFixture) -> No
     assert len([record for record in tries if record.levelno == logging.WARNING]) == ATTEMPTS - 1
 
 
+def told(name: str, fault: str) -> bool:
+    """Whether a token is issued, and arrives before the fault has its way."""
+    return name in ISSUES and ("in the body" in fault or "cut" in fault)
+
+
 @pytest.mark.parametrize("fault", BROKEN)
 def test_an_answer_that_breaks(name: str, call: Call, make: Make, fault: str) -> None:
     with FaultServer([BROKEN[fault]]).running() as server:
         error = failure(call, make(base_url=server.url, attempts=ATTEMPTS))
-    assert type(error) is APIConnectionError
+    assert type(error) is (InvalidResponseError if told(name, fault) else APIConnectionError)
+    assert getattr(error, "token", None) == (Token(ISSUED) if told(name, fault) else None)
     assert error.may_have_applied is (name not in READS)
     assert len(server.arrived) == (1 if name in ISSUES else ATTEMPTS)
 
@@ -118,9 +131,10 @@ def test_an_answer_that_does_not_come(name: str, call: Call, make: Make, fault: 
         started = time.monotonic()
         error = failure(call, client)
         took = time.monotonic() - started
-    assert type(error) is APITimeoutError
+    assert type(error) is (InvalidResponseError if told(name, fault) else APITimeoutError)
+    assert getattr(error, "token", None) == (Token(ISSUED) if told(name, fault) else None)
     assert error.may_have_applied is (name not in READS)
-    assert ("within the deadline of 0.3 s" in str(error)) is ("drip" in fault)
+    assert ("within the deadline of 0.3 s" in str(error)) is ("drip" in fault and not told(name, fault))
     assert len(server.arrived) == (1 if "drip" in fault or name in ISSUES else ATTEMPTS)
     assert took < deadline + 5  # a drip would go on for ever
 
@@ -150,6 +164,10 @@ def test_a_failure_that_stays(call: Call, make: Make, status: int) -> None:
 def test_a_refusal_is_one_even_if_its_body_breaks_off(name: str, call: Call, make: Make, status: int) -> None:
     with FaultServer([lambda connection: connection.answer(status, TOLD, length=100_000)]).running() as server:
         error = failure(call, make(base_url=server.url, attempts=1))
+    if status == 503 and name in ISSUES:  # a failure, they say, but here is the token
+        assert isinstance(error, InvalidResponseError)
+        assert error.token == Token(ISSUED)
+        return
     assert isinstance(error, APIStatusError)
     assert (error.status, error.may_have_applied) == (status, status == 503 and name not in READS)
 

@@ -5,7 +5,6 @@ This module must not know what the answer is to.
 
 from __future__ import annotations
 
-import contextlib
 import re
 from collections.abc import Iterator
 from typing import Final
@@ -69,7 +68,7 @@ class Body(httpx.SyncByteStream):
             raise httpx.DecodingError(f"the body has more than {self._most} bytes")
 
     def answer(self, head: httpx.Response) -> httpx.Response:
-        """The response with this body, decoded, and with nothing on it that could be followed or streamed.
+        """The response with this body, or with what arrived of it, decoded; nothing on it can be followed or streamed.
 
         Args:
             head: The response as it came, its body not read.
@@ -80,17 +79,19 @@ class Body(httpx.SyncByteStream):
         return httpx.Response(head.status_code, headers=headers, content=content, request=head.request)
 
     def _decoded(self, head: httpx.Response) -> bytes:
-        whole = self
         # Whatever else the header says was not asked for; and what is packed twice could unpack to any size at once.
         if head.headers.get("Content-Encoding", "").lower() in CODINGS:
             headers = {"Content-Encoding": head.headers["Content-Encoding"]}
             decoded = Body(self._most)
-            # If the header says what is not so, the bytes are what there is.
-            with contextlib.suppress(httpx.DecodingError):
+            try:
                 for part in httpx.Response(200, headers=headers, stream=self).iter_bytes():
                     decoded.take(part)
-                whole = decoded
-        return b"".join(whole._parts)
+            except httpx.DecodingError:
+                if decoded._size > self._most:  # a part is kept, with a comma after it: it must not pass for all
+                    return b"".join(decoded._parts)[: self._most] + b","
+                return b"".join(self._parts)  # the header says what is not so: the bytes are what there is
+            return b"".join(decoded._parts)
+        return b"".join(self._parts)
 
 
 @frozen

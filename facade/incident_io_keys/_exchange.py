@@ -73,17 +73,20 @@ class Exchange:
     ) -> bool:
         # The request lives on in the answer and in httpx's errors, which people log, pickle and inspect.
         self.request.headers.pop("Authorization", None)
-        # A refusal is one even if its body breaks off.
-        told = self._head is not None and not self._head.is_success and isinstance(error, _FROM_THE_NETWORK)
-        if self._head is not None and (error is None or told):
-            self.answer = self.body.answer(self._head)
+        answer = self._arrived(error)
+        if isinstance(error, Exception | None) and answer is not None:
+            self.answer = answer
         self._record(error)
         call = self._call
         if error is not None and not isinstance(error, Exception):
             scrub(error, self._token, outer=self._outer)  # an interrupt or a cancellation: the call stays in flight
+            if answer is not None:
+                call.arrived = (answer, self._token)
+                # The call cannot return the token any more: who catches this finds it there.
+                error.__cause__ = call.operation.interrupted(answer, self._token, by=type(error).__name__)
             return False
         call.in_flight = False
-        if told:
+        if error is None or answer is not None:
             return True
         if isinstance(error, _FROM_THE_NETWORK):
             raise connection_error(
@@ -98,9 +101,17 @@ class Exchange:
             ) from error
         if isinstance(error, RuntimeError) and self._http.is_closed:  # by another thread or task, just now
             raise call.instead_of(closed_error(call.operation.name))
-        if error is not None:
-            scrub(error, self._token, outer=self._outer)
+        scrub(error, self._token, outer=self._outer)
         return False
+
+    def _arrived(self, error: BaseException | None) -> httpx.Response | None:
+        """The answer, if it is one even though it broke off: a refusal, or a token that no other answer will hold."""
+        if self._head is None:
+            return None
+        answer = self.body.answer(self._head)
+        refused = not self._head.is_success and isinstance(error, _FROM_THE_NETWORK)
+        issued = self._call.operation.issued(answer, self._token) if error is not None else None
+        return answer if error is None or refused or issued is not None else None
 
     def _record(self, error: BaseException | None) -> None:
         if not LOGGER.isEnabledFor(logging.DEBUG):

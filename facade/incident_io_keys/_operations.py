@@ -7,15 +7,14 @@ JSONDecodeError) is done here instead. It must not know how a request is sent, h
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from functools import partial
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import httpx
 import msgspec
-from attrs import field, frozen
+from attrs import frozen
 
 from incident_io_keys_generated import contract
 from incident_io_keys_generated.api.api_keys import (
@@ -40,6 +39,7 @@ from incident_io_keys_generated.types import UNSET
 
 from ._arguments import check_id, check_list, check_text, check_whole_number, refuse, shown
 from ._failures import status_error
+from ._recovery import UNREADABLE, find_token
 from .errors import InvalidResponseError, Problem
 from .roles import check_team_pair, parse_roles
 from .tokens import IssuedKey, Token, is_usable
@@ -63,20 +63,34 @@ class Operation(Generic[T]):
         name: What people call it, as in `create`.
         effect: What the request does.
         request: What httpx's `build_request` takes.
-        read: Makes the value from this operation and a response that is a success, or raises InvalidResponseError.
+        read: Makes the value from this operation, a response that is a success, and the token that it issues, if it
+            does; or raises InvalidResponseError.
         gone_is_done: Whether finding no such key is success, where an earlier try may have had its effect.
     """
 
     name: str
     effect: Effect
     request: Mapping[str, Any]
-    read: Callable[[Operation[T], httpx.Response], T]
+    read: Callable[[Operation[T], httpx.Response, Token | None], T]
     gone_is_done: bool = False
 
     @property
     def writes(self) -> bool:
         """Whether the API changes something when it gets the request."""
         return self.effect is not Effect.READS
+
+    def issued(self, response: httpx.Response, token: Token | None) -> Token | None:
+        """The token that a response issues, also where it is no more than a part of one; None if it issues none.
+
+        Args:
+            response: Any response, or what arrived of it.
+            token: The token that the request carried.
+        """
+        return find_token(response, token) if self.effect is Effect.ISSUES else None
+
+    def interrupted(self, response: httpx.Response, token: Token | None, *, by: str) -> InvalidResponseError:
+        """Make the error that has the token of a response which nobody waits for any more."""
+        return _misfit(self, response, f"{by} came before its end", "$", self.issued(response, token))
 
     def decode(
         self,
@@ -96,12 +110,15 @@ class Operation(Generic[T]):
 
         Raises:
             APIStatusError: The API refused the request or failed with it; the subclass says how.
-            InvalidResponseError: The API says that it succeeded, but the body does not fit the contract.
+            InvalidResponseError: The API says that it succeeded, but the body does not fit the contract; or it does not
+                say so, and the body has a token all the same.
         """
         if response.is_success or (self.gone_is_done and may_have_applied and response.status_code == 404):
-            return self.read(self, response)
+            return self.read(self, response, self.issued(response, token))
         # A status of 4xx says that the request was refused, except that 408 says only that the API gave up waiting.
         unknown = response.status_code == 408 or not response.is_client_error
+        if unknown and (issued := self.issued(response, token)) is not None:
+            raise _misfit(self, response, "the status says that it failed", "$", issued)
         raise status_error(
             self.name,
             response,
@@ -242,66 +259,43 @@ def _definition(
     return APIKeyDefinition(name=text, role_names=account_roles, team_ids=ids, team_role_names=team_roles)
 
 
-# What msgspec raises for bytes that are not what they should be.
-_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-
-# A member of that name anywhere but within a string, where its quotes would be escaped.
-_TOKEN_MEMBER: Final = re.compile(rb'"token"\s*:\s*"([!#-\[\]-~]+)"')
-
-
 # No local of the following holds the bytes of a response: a traceback that shows locals would show the token in them.
 
 
-def _read(operation: Operation[Any], response: httpx.Response, kind: type[T], token: Token | None = None) -> T:
+def _read(operation: Operation[Any], response: httpx.Response, issued: Token | None, *, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(response.content, type=kind)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         reason, _, path = str(error).partition(" - at `")
-    raise _misfit(operation, response, reason, path.rstrip("`") or "$", token)
+    raise _misfit(operation, response, reason, path.rstrip("`") or "$", issued)
 
 
-def _read_key(operation: Operation[APIKey], response: httpx.Response) -> APIKey:
-    return _read(operation, response, APIKeyResponse).api_key
+def _read_key(operation: Operation[APIKey], response: httpx.Response, issued: Token | None) -> APIKey:
+    return _read(operation, response, issued, kind=APIKeyResponse).api_key
 
 
-def _read_nothing(operation: Operation[None], response: httpx.Response) -> None:
+def _read_nothing(operation: Operation[None], response: httpx.Response, issued: Token | None) -> None:
     # The contract's success is without a body; an object would do no harm, but a gateway's page says nothing.
     if response.is_success and response.content.strip():
-        _read(operation, response, dict)
+        _read(operation, response, issued, kind=dict)
 
 
-def _read_issued(operation: Operation[IssuedKey], response: httpx.Response) -> IssuedKey:
-    token = _find_token(response)
-    body = _read(operation, response, IssuedAPIKeyResponse, token)
-    if token is None or not is_usable(token):
-        raise _misfit(operation, response, "no request can carry this token", "$.token", token)
-    return IssuedKey(body.api_key, token)
+def _read_issued(operation: Operation[IssuedKey], response: httpx.Response, issued: Token | None) -> IssuedKey:
+    body = _read(operation, response, issued, kind=IssuedAPIKeyResponse)
+    if issued is None or not is_usable(issued):
+        raise _misfit(operation, response, "this is no new token, or none that a request can carry", "$.token", issued)
+    return IssuedKey(body.api_key, issued)
 
 
 def _misfit(
-    operation: Operation[Any], response: httpx.Response, reason: str, path: str, token: Token | None
+    operation: Operation[Any], response: httpx.Response, reason: str, path: str, issued: Token | None
 ) -> InvalidResponseError:
-    outcome = f"{operation.name} succeeded with {response.status_code}"
-    message = f"{outcome}, but the body does not fit the contract: {reason} (at {path})"
+    outcome = "succeeded" if response.is_success else "was answered"
+    message = f"{operation.name} {outcome} with {response.status_code}"
+    message += f", but the body does not fit the contract: {reason} (at {path})"
     kind = response.headers.get("Content-Type", "")
     if "json" not in kind:
         message += f"; its Content-Type is {shown(kind)}"
-    if token is not None:
+    if issued is not None:
         message += "; the token that was issued is the token of this error: store it"
-    return InvalidResponseError(message, path=path, token=token, may_have_applied=operation.writes)
-
-
-@frozen
-class _WithToken:
-    """As little of an answer as can hold a token, so that one is found in a body that has drifted."""
-
-    token: str = field(repr=False)
-
-
-def _find_token(response: httpx.Response) -> Token | None:
-    """The issued token, whatever else is wrong with the body; None also if there could be two."""
-    try:
-        found = {Token(msgspec.json.decode(response.content, type=_WithToken).token)} - {Token("")}
-    except _UNREADABLE:
-        found = {Token(match.decode("ascii")) for match in _TOKEN_MEMBER.findall(response.content)}
-    return found.pop() if len(found) == 1 else None
+    return InvalidResponseError(message, path=path, token=issued, may_have_applied=operation.writes)

@@ -17,6 +17,7 @@ from ._deadline import Deadline
 from ._failures import NOT_CONNECTED
 from ._operations import Effect, Operation
 from .errors import APIConnectionError, APIStatusError, IncidentIOError, RateLimitError
+from .tokens import Token
 
 LOGGER: Final = logging.getLogger("incident_io_keys")
 
@@ -49,6 +50,8 @@ class Call:
         number: Which try it is, from 1.
         in_flight: Whether a request is on its way, or was when the call was cut off.
         may_have_applied: Whether one of the tries may have had its effect.
+        arrived: What arrived of an answer before the call was cut off, if that issues a token, and the token that its
+            request carried.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class Call:
         self.number = 0
         self.in_flight = False
         self.may_have_applied = False
+        self.arrived: tuple[httpx.Response, Token] | None = None
         self._interruptible = interruptible
         self._failure: IncidentIOError | None = None
         self._stopped = False

@@ -212,6 +212,8 @@ class AsyncSender(_Sender[httpx.AsyncClient]):
                 return await self._repeated(call, attempt)()
         except TimeoutError as error:
             scrub(error, outer=outer)
+            if call.arrived is not None:
+                return self._value(call, operation, *call.arrived)
             raise self._overdue(call)  # noqa: B904 - it may be another, with a cause of its own
 
     async def _try(self, call: Call, operation: Operation[T]) -> T:

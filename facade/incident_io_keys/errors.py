@@ -116,6 +116,8 @@ class APITimeoutError(APIConnectionError):
 class InvalidResponseError(IncidentIOError):
     """The API answered with success, but its body does not fit the contract.
 
+    So does what broke off after the token of a create or a rotation, and a failure whose body has that token.
+
     Attributes:
         path: The place in the body that does not fit, as in `$.api_keys[3].created_at`.
         token: The token that was issued, if the body held one: store it, the API will not show it again. It does not

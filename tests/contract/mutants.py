@@ -264,8 +264,8 @@ MUTANTS = [
     Mutant("an update loses the team roles", "_operations.py", "team_role_names=team_roles)", "team_role_names=[])"),
     Mutant(
         "a drifted answer costs the token",
-        "_operations.py",
-        "return found.pop() if len(found) == 1 else None",
+        "_recovery.py",
+        "return tokens.pop() if len(tokens) == 1 else None",
         "return None",
     ),
     Mutant(
