@@ -6,18 +6,21 @@ What is sent, what an answer means, and whether and when it is tried again are d
 from __future__ import annotations
 
 import asyncio
+import copy
 import os
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, Self, TypeVar
 
 import httpx
 import stamina
+from attrs import evolve
 
 from ._ahead import Ahead, AsyncAhead
 from ._answers import CODINGS, RateLimit, keep_from_following, rate_limit_of
+from ._auth import Credentials
 from ._deadline import EXTENSION, Deadline
 from ._exchange import Exchange
 from ._failures import closed_error, overdue_error, scrub
@@ -42,8 +45,29 @@ class _Sender(ABC, Generic[HttpT]):
         self.settings = settings
         self.rate_limit: RateLimit | None = None
         self.closed = False
-        self.pid = os.getpid()
+        self._lender: Self | None = None
+        self._connect()
+
+    def _connect(self) -> None:
         self._http: HttpT = self._opened()
+        self.pid = os.getpid()  # last: until then, another thread must not take the parent's for its own
+
+    @property
+    def _owner(self) -> Self:
+        """The one whose connections it sends over, and which alone makes new ones and closes them."""
+        return self._lender or self
+
+    def lend(self, credentials: Credentials) -> Self:
+        """One that sends with other credentials over the connections of this one, whichever those are by then."""
+        other = copy.copy(self)
+        other.settings = evolve(self.settings, credentials=credentials)
+        other.rate_limit, other._lender = None, self._owner
+        return other
+
+    @property
+    def owns_connections(self) -> bool:
+        """Whether its connections are its own to close: neither lent nor, after a fork, the parent's."""
+        return self._lender is None and self.pid == os.getpid()
 
     def _opened(self) -> HttpT:
         outer = sys.exception()
@@ -94,13 +118,13 @@ class _Sender(ABC, Generic[HttpT]):
         steps = self.settings.timeout.as_dict()
         timeout = httpx.Timeout(**{step: left if limit is None else min(limit, left) for step, limit in steps.items()})
         try:
-            request = self._http.build_request(
+            request = self._owner._http.build_request(
                 **call.operation.request, timeout=timeout, extensions={EXTENSION: call.deadline}
             )
         except httpx.InvalidURL as error:
             problem = Problem("request", f"fits no URL: {redact(str(error))}")
             raise InvalidRequestError(f"{call.operation.name} was not sent", [problem]) from error
-        return Exchange(call, self._http, request, token)
+        return Exchange(call, self._owner._http, request, token)
 
     def _overdue(self, call: Call) -> IncidentIOError:
         # Between requests, only the token source can take that long: a wait that would is not begun.
@@ -112,10 +136,10 @@ class _Sender(ABC, Generic[HttpT]):
     def _begin(self, call: Call) -> None:
         """Begin another try."""
         call.number += 1
-        if self.closed:
+        if self.closed or self._owner.closed:
             raise call.instead_of(closed_error(call.operation.name))
 
-    def _value(self, call: Call, operation: Operation[T], answer: httpx.Response, token: Token) -> T:
+    def _value(self, call: Call, operation: Operation[T], answer: httpx.Response, token: Token | None) -> T:
         self.rate_limit = rate_limit_of(answer) or self.rate_limit
         return operation.decode(
             answer, may_have_applied=call.may_have_applied, token=token, source=self.settings.credentials.name
@@ -158,10 +182,11 @@ class Sender(_Sender[httpx.Client]):
         return self._value(call, operation, answer, token)
 
     def _answer(self, call: Call, token: Token) -> httpx.Response:
-        if os.getpid() != self.pid:  # a fork: the connections are the parent's
-            self._http, self.pid = self._opened(), os.getpid()
+        owner = self._owner
+        if os.getpid() != owner.pid:  # a fork: the connections are the parent's
+            owner._connect()
         with self._exchange(call, token) as exchange:
-            self._receive(exchange, self._http.send(exchange.request, stream=True))
+            self._receive(exchange, owner._http.send(exchange.request, stream=True))
         return exchange.answer
 
     def _receive(self, exchange: Exchange, head: httpx.Response) -> None:
@@ -180,7 +205,7 @@ class Sender(_Sender[httpx.Client]):
     def close(self) -> None:
         """Close the connections."""
         self.closed = True
-        if os.getpid() == self.pid:
+        if self.owns_connections:
             self._http.close()
 
 
@@ -230,12 +255,12 @@ class AsyncSender(_Sender[httpx.AsyncClient]):
         return self._value(call, operation, answer, token)
 
     async def _answer(self, call: Call, token: Token) -> httpx.Response:
-        loop = asyncio.get_running_loop()
-        if os.getpid() != self.pid or self._loop not in (None, loop):  # the connections are another loop's
-            self._http, self.pid = self._opened(), os.getpid()
-        self._loop = loop
+        loop, owner = asyncio.get_running_loop(), self._owner
+        if os.getpid() != owner.pid or owner._loop not in (None, loop):  # the connections are another loop's
+            owner._connect()
+        owner._loop = loop
         with self._exchange(call, token) as exchange:
-            await self._receive(exchange, await self._http.send(exchange.request, stream=True))
+            await self._receive(exchange, await owner._http.send(exchange.request, stream=True))
         return exchange.answer
 
     async def _receive(self, exchange: Exchange, head: httpx.Response) -> None:
@@ -253,5 +278,5 @@ class AsyncSender(_Sender[httpx.AsyncClient]):
     async def close(self) -> None:
         """Close the connections."""
         self.closed = True
-        if os.getpid() == self.pid and self._loop in (None, asyncio.get_running_loop()):
+        if self.owns_connections and self._loop in (None, asyncio.get_running_loop()):
             await self._http.aclose()

@@ -235,6 +235,24 @@ class AsyncKeysClient(BaseClient):
         """
         return await self._sender.send(rotate_key(id, grace_period_minutes=grace_period_minutes))
 
+    def with_token(self, token: str | Token | AsyncTokenSource) -> Self:
+        """Make a client that calls as another key, and is as this one otherwise.
+
+        It uses the connections of this one: it need not be closed, and once this one is, it cannot be used either.
+
+        Args:
+            token: The token of the other key: the text, a `Token`, or a source of either, as for a new client.
+
+        Raises:
+            InvalidRequestError: No request can carry this token. The message does not show it.
+        """
+        token = hidden(token)
+        problems: list[Problem] = []
+        other = self._lent(token, problems)
+        del token  # what is no token may be one in the wrong place
+        refuse("the client was not made", problems)
+        return other
+
     async def aclose(self) -> None:
         """Close the connections. The client cannot be used after that, and calls under way may fail."""
         await self._sender.close()

@@ -6,7 +6,6 @@ does).
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Iterable
 from types import TracebackType
@@ -20,7 +19,7 @@ from incident_io_keys_generated.models import AccountRole, APIKey, ListAPIKeysRe
 from ._ahead import Ahead
 from ._answers import RateLimit
 from ._arguments import refuse
-from ._auth import TokenSource, hidden
+from ._auth import TokenSource, credentials, hidden
 from ._operations import Operation, create_key, delete_key, list_keys, rotate_key, show_key, update_key
 from ._sending import AsyncSender, Sender
 from ._settings import read_settings
@@ -39,6 +38,16 @@ class BaseClient:
         """What the API said last of the calling key's rate limit; None while it has said nothing."""
         return self._sender.rate_limit
 
+    def _lent(self, token: object, problems: list[Problem]) -> Self:
+        """A client as this one that calls with another token, which is good for nothing if there are problems."""
+        # None is not the environment here: that would be the token of yet another key.
+        source = Token("") if token is None else token
+        found = credentials(source, problems, asynchronous=isinstance(self._sender, AsyncSender))
+        other = type(self).__new__(type(self))
+        other.__dict__.update(self.__dict__)  # what a subclass has
+        other._sender = self._sender.lend(found)
+        return other
+
     def __repr__(self) -> str:
         # A traceback with locals shows the client also while __init__ refuses to make it.
         made = hasattr(self, "_sender")
@@ -50,7 +59,7 @@ class BaseClient:
 
     def __del__(self) -> None:
         sender = getattr(self, "_sender", None)
-        if sender is not None and not sender.closed and sender.pid == os.getpid():
+        if sender is not None and not sender.closed and sender.owns_connections:
             warnings.warn(f"{self!r} was never closed", ResourceWarning, source=self, stacklevel=2)
 
 
@@ -261,6 +270,24 @@ class KeysClient(BaseClient):
             IncidentIOError: The key is not known to be rotated; `may_have_applied` says whether it may be.
         """
         return self._sender.send(rotate_key(id, grace_period_minutes=grace_period_minutes))
+
+    def with_token(self, token: str | Token | TokenSource) -> Self:
+        """Make a client that calls as another key, and is as this one otherwise.
+
+        It uses the connections of this one: it need not be closed, and once this one is, it cannot be used either.
+
+        Args:
+            token: The token of the other key: the text, a `Token`, or a source of either, as for a new client.
+
+        Raises:
+            InvalidRequestError: No request can carry this token. The message does not show it.
+        """
+        token = hidden(token)
+        problems: list[Problem] = []
+        other = self._lent(token, problems)
+        del token  # what is no token may be one in the wrong place
+        refuse("the client was not made", problems)
+        return other
 
     def close(self) -> None:
         """Close the connections. The client cannot be used after that, and calls under way may fail."""

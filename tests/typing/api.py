@@ -139,6 +139,11 @@ def token_sources(path: Path) -> None:
     AsyncKeysClient(from_a_vault)
     AsyncKeysClient(from_an_async_vault)
     KeysClient(from_an_async_vault)  # type: ignore[arg-type]
+    assert_type(KeysClient().with_token(from_a_vault), KeysClient)
+    assert_type(AsyncKeysClient().with_token(from_an_async_vault), AsyncKeysClient)
+    AsyncKeysClient().with_token(from_a_vault)
+    KeysClient().with_token(from_an_async_vault)  # type: ignore[arg-type]
+    KeysClient().with_token(None)  # type: ignore[arg-type]
     KeysClient(3)  # type: ignore[arg-type]
     KeysClient(transport=httpx.AsyncHTTPTransport())  # type: ignore[arg-type]
 
