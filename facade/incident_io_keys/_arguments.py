@@ -5,9 +5,11 @@ This module must not know what the arguments are for.
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Final
 
 from .errors import InvalidRequestError, Problem, redact
@@ -102,6 +104,31 @@ def check_list(field: str, value: object, problems: list[Problem]) -> list[objec
     else:
         return list(value)
     return None
+
+
+def check_path(field: str, value: object, problems: list[Problem]) -> Path:
+    """Read a path.
+
+    Returns:
+        The path, absolute; an empty one if there was a problem.
+    """
+    text = os.fspath(value) if isinstance(value, str | os.PathLike) else None
+    if not isinstance(text, str):
+        problems.append(Problem(field, f"takes a path, as a str or a pathlib.Path, not {kind_of(value)}"))
+    elif not text:
+        problems.append(Problem(field, "is empty, which is no path", "for the working directory, write '.'"))
+    elif not _can_name_a_file(text):
+        problems.append(Problem(field, "holds what no path can have: a NUL, or half of a surrogate pair"))
+    else:
+        return Path(text).absolute()
+    return Path()
+
+
+def _can_name_a_file(text: str) -> bool:
+    try:
+        return b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
 
 
 def shown(value: str) -> str:

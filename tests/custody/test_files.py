@@ -1,0 +1,261 @@
+"""Files that outlive a crash: who owns them, what a killed process leaves, and what locks hold."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from incident_io_keys import Token
+from incident_io_keys.custody import EnvFileKeeper, FileKeeper, Keeper, KeeperError, _files
+
+from ..conftest import CANARY
+from ..hiding import renderings
+
+NOBODY = 12_345
+STOPS_IN_MID_WRITE = """
+import sys
+from pathlib import Path
+from incident_io_keys.custody import _files
+def content():
+    print("at it", flush=True)
+    sys.stdin.read()
+_files.replace(Path(sys.argv[1]), content, mode=0o600)
+"""
+
+
+@pytest.fixture
+def keeper(tmp_path: Path) -> FileKeeper:
+    tmp_path.chmod(0o700)
+    return FileKeeper(tmp_path)
+
+
+def owned(monkeypatch: pytest.MonkeyPatch, *paths: Path, uid: int | None = None, gid: int | None = None) -> None:
+    """Have files look as if they were somebody else's: who runs the tests may not be able to give one away."""
+    real = Path.stat
+
+    def fake(path: Path, **keywords: Any) -> os.stat_result:
+        found = real(path, **keywords)
+        if path not in paths:
+            return found
+        owner = (found.st_uid if uid is None else uid, found.st_gid if gid is None else gid)
+        return os.stat_result((*found[:4], *owner, *found[6:10]))
+
+    monkeypatch.setattr(Path, "stat", fake)
+
+
+def given_away(monkeypatch: pytest.MonkeyPatch, *, may: bool = True) -> list[tuple[int, int]]:
+    done: list[tuple[int, int]] = []
+
+    def fchown(descriptor: int, uid: int, gid: int) -> None:
+        if not may:
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+        found = os.fstat(descriptor)
+        assert stat.S_IMODE(found.st_mode) == 0o600  # its content is there, and nobody else's yet
+        done.append((uid, gid))
+
+    monkeypatch.setattr(os, "fchown", fchown)
+    return done
+
+
+@pytest.mark.parametrize("owner", [{"uid": NOBODY}, {"gid": NOBODY}, {"uid": NOBODY, "gid": NOBODY}])
+def test_a_file_keeps_its_owner(monkeypatch: pytest.MonkeyPatch, keeper: FileKeeper, owner: dict[str, int]) -> None:
+    keeper.store("a", Token(CANARY))
+    before = keeper.path("a").stat()
+    done = given_away(monkeypatch)
+    keeper.store("a", Token(CANARY))
+    assert done == []  # what is ours anyway takes no right
+    owned(monkeypatch, keeper.path("a"), **owner)
+    keeper.store("a", Token(CANARY))
+    assert done == [(owner.get("uid", before.st_uid), owner.get("gid", before.st_gid))]
+
+
+def test_a_file_that_could_not_be_given_to_its_owner_is_found_before_there_is_a_token(
+    monkeypatch: pytest.MonkeyPatch, keeper: FileKeeper, tmp_path: Path
+) -> None:
+    keeper.store("a", Token(CANARY))
+    keeper.store("b", Token(CANARY))
+    given_away(monkeypatch, may=False)
+    owned(monkeypatch, keeper.path("b"), uid=NOBODY)
+    with pytest.raises(KeeperError) as caught:
+        keeper.check()
+    assert str(caught.value) == f"a token would not be kept in {tmp_path / 'b'}: Operation not permitted"
+    keeper.path("b").unlink()
+    keeper.check()
+
+
+def test_what_is_no_file_of_a_key_may_be_whoevers(
+    monkeypatch: pytest.MonkeyPatch, keeper: FileKeeper, tmp_path: Path
+) -> None:
+    (tmp_path / "lost+found").mkdir()
+    (tmp_path / ".gitkeep").touch()
+    (tmp_path / "dangling").symlink_to("nowhere")
+    given_away(monkeypatch, may=False)
+    owned(monkeypatch, tmp_path / "lost+found", tmp_path / ".gitkeep", uid=NOBODY)
+    keeper.check()
+
+
+def test_the_owner_of_a_link_is_that_of_what_takes_its_place(
+    monkeypatch: pytest.MonkeyPatch, keeper: FileKeeper, tmp_path: Path
+) -> None:
+    (tmp_path / ".real").touch()
+    keeper.path("a").symlink_to(".real")
+    done = given_away(monkeypatch)
+    owned(monkeypatch, tmp_path / ".real", uid=NOBODY)
+    keeper.check()
+    keeper.store("a", Token(CANARY))
+    assert done == []
+    assert not keeper.path("a").is_symlink()
+
+    keeper.path("b").symlink_to("nowhere")
+    given_away(monkeypatch, may=False)
+    owned(monkeypatch, keeper.path("b"), uid=NOBODY)
+    with pytest.raises(KeeperError, match="Operation not permitted"):
+        keeper.check()
+
+
+def test_a_directory_may_be_a_link(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir(0o700)
+    (tmp_path / "link").symlink_to("real")
+    keeper = FileKeeper(tmp_path / "link")
+    keeper.check()
+    keeper.store("a", Token(CANARY))
+    assert FileKeeper(tmp_path / "real").load("a") == Token(CANARY)
+    assert (tmp_path / "link").is_symlink()
+
+
+def test_what_a_killed_process_leaves_is_removed_by_the_next_check(keeper: FileKeeper, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", STOPS_IN_MID_WRITE, str(keeper.path("a"))]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"at it\n"
+        [under_way] = tmp_path.iterdir()
+        keeper.check()
+        assert under_way.exists()  # it is still at it
+        process.kill()
+    assert list(tmp_path.iterdir()) == [under_way]
+    keeper.check()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_another_thread_writes_is_left_to_it(keeper: FileKeeper, tmp_path: Path) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def content() -> bytes:
+        begun.set()
+        assert go_on.wait(30)
+        return b"whole"
+
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(_files.replace, tmp_path / "a", content, mode=0o600)
+        assert begun.wait(30)
+        keeper.check()
+        go_on.set()
+        writing.result()
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    assert (tmp_path / "a").read_bytes() == b"whole"
+
+
+def test_a_temporary_that_was_taken_for_a_leftover_is_made_anew(
+    monkeypatch: pytest.MonkeyPatch, keeper: FileKeeper, tmp_path: Path
+) -> None:
+    made: list[str] = []
+    mkstemp = tempfile.mkstemp
+
+    def removed_at_first(*arguments: Any) -> tuple[int, str]:
+        descriptor, name = mkstemp(*arguments)
+        made.append(name)
+        if len(made) == 1:  # before it is locked, another process comes along
+            _files.rehearse(tmp_path / "b", 1, mode=0o600)
+            assert not Path(name).exists()
+        return descriptor, name
+
+    monkeypatch.setattr(tempfile, "mkstemp", removed_at_first)
+    keeper.store("a", Token(CANARY))
+    assert keeper.load("a") == Token(CANARY)
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_what_others_left_is_theirs_and_no_reason_to_refuse(keeper: FileKeeper, tmp_path: Path) -> None:
+    link = tmp_path / ".incident-io-keys-link.tmp"
+    (tmp_path / "token of another").touch()
+    os.mkfifo(tmp_path / ".incident-io-keys-pipe.tmp")  # to open that for reading, one would wait for who writes
+    link.symlink_to("token of another")
+    keeper.check()
+    assert link.is_symlink()
+    assert (tmp_path / "token of another").exists()
+
+
+def test_no_descriptor_is_left_open(monkeypatch: pytest.MonkeyPatch, keeper: FileKeeper) -> None:
+    def flock(*_: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    keeper.store("a", Token(CANARY))
+    lowest = os.dup(0)
+    os.close(lowest)
+    keeper.check()
+    keeper.store("a", Token(CANARY))
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(KeeperError, match="No locks available"):
+        keeper.store("a", Token(CANARY))
+    again = os.dup(0)
+    os.close(again)
+    assert again == lowest
+
+
+def test_a_file_that_cannot_be_read_is_not_taken_for_none(keeper: FileKeeper) -> None:
+    keeper.path("a").mkdir()
+    with pytest.raises(KeeperError, match=r"a token cannot be read in .*: Is a directory"):
+        keeper.load("a")
+
+
+@pytest.mark.parametrize("keeper_of", [FileKeeper, lambda directory: EnvFileKeeper(directory / "a")])
+def test_a_named_pipe_does_not_hang_who_reads_it(tmp_path: Path, keeper_of: Callable[[Path], Keeper]) -> None:
+    os.mkfifo(tmp_path / "a")
+    with pytest.raises(KeeperError, match=r"a token cannot be read in .*: it is no regular file"):
+        keeper_of(tmp_path).load("a")
+
+
+def test_a_link_to_a_file_can_be_read(keeper: FileKeeper, tmp_path: Path) -> None:
+    (tmp_path / "..data").write_text(CANARY)
+    keeper.path("a").symlink_to("..data")
+    assert keeper.load("a") == Token(CANARY)
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b" \t\r\n"])
+def test_an_empty_file_holds_no_token(keeper: FileKeeper, content: bytes) -> None:
+    keeper.path("a").write_bytes(content)
+    assert keeper.load("a") is None
+
+
+def test_a_file_that_is_no_text_holds_what_no_token_is(keeper: FileKeeper) -> None:
+    keeper.path("a").write_bytes(CANARY.encode() + b"\xff")
+    assert keeper.load("a") not in (None, Token(CANARY))
+
+
+def test_a_token_that_is_no_text_raises_nothing_that_shows_it(keeper: FileKeeper) -> None:
+    keeper.store("a", Token(CANARY + "\ud800"))
+    found = keeper.load("a")
+    assert found is not None
+    assert found != Token(CANARY + "\ud800")  # so that who stored it notices
+
+
+def test_an_error_in_what_gives_the_content_gets_through_and_leaves_nothing(tmp_path: Path) -> None:
+    def content() -> bytes:
+        raise LookupError("no content")
+
+    with pytest.raises(LookupError) as caught:
+        _files.replace(tmp_path / "a", content, mode=0o600)
+    assert "no content" in renderings(caught.value)
+    assert list(tmp_path.iterdir()) == []
