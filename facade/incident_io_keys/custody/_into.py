@@ -1,0 +1,160 @@
+"""Brings the token of a new key, or the new token of a key, to a keeper: what is called, and with which arguments.
+
+This module must not know how it is done; `_issue` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Iterable
+from pathlib import Path
+from typing import Any, Final, overload
+
+from incident_io_keys_generated import contract
+from incident_io_keys_generated.models import AccountRole, TeamRole
+
+from .._arguments import check_list, refuse
+from .._operations import create_key, rotate_key
+from ..async_client import AsyncKeysClient
+from ..client import KeysClient
+from ..errors import InvalidRequestError, Problem
+from ..tokens import IssuedKey
+from ._drive import Client, check_client, run_with
+from ._issue import creation, rotation
+from ._keeper import Keeper
+
+DEFAULT_GRACE: Final = contract.ROTATE_API_KEY_REQUEST_GRACE_PERIOD_MINUTES_DEFAULT
+
+
+@overload
+def create_into(
+    client: KeysClient,
+    keeper: Keeper,
+    *,
+    name: str,
+    role_names: Iterable[AccountRole | str],
+    team_ids: Iterable[str] = (),
+    team_role_names: Iterable[TeamRole | str] = (),
+    caller: str | None = None,
+) -> IssuedKey: ...
+@overload
+def create_into(
+    client: AsyncKeysClient,
+    keeper: Keeper,
+    *,
+    name: str,
+    role_names: Iterable[AccountRole | str],
+    team_ids: Iterable[str] = (),
+    team_role_names: Iterable[TeamRole | str] = (),
+    caller: str | None = None,
+) -> Coroutine[Any, Any, IssuedKey]: ...
+def create_into(
+    client: Client,
+    keeper: Keeper,
+    *,
+    name: str,
+    role_names: Iterable[AccountRole | str],
+    team_ids: Iterable[str] = (),
+    team_role_names: Iterable[TeamRole | str] = (),
+    caller: str | None = None,
+) -> IssuedKey | Coroutine[Any, Any, IssuedKey]:
+    """Create a key, and bring its token to a keeper.
+
+    The keeper is checked, the intent is written to its journal, the key is created, its token stored, read back, and
+    tried at the API. With an async client, await what this returns; a cancellation takes effect once the token is in
+    its place.
+
+    API: `POST /v1/api_keys` (https://docs.incident.io/api-reference/api-keys-v1/create). The keys are listed before
+        that,
+    so that what is there already is never taken for the new key.
+
+    Args:
+        client: The client to create it with.
+        keeper: Where the token goes.
+        name: What people call the key. One that no other key has makes it easier to find if the answer is lost.
+        role_names: As for `KeysClient.create`.
+        team_ids: As for `KeysClient.create`.
+        team_role_names: As for `KeysClient.create`.
+        caller: The ID of the key that calls, if you know it: an orphan is then only looked for among the keys that it
+            made.
+
+    Returns:
+        The key and its token, which the keeper has.
+
+    Raises:
+        InvalidRequestError: Arguments cannot be used, or the keeper would lose a token that it has. Nothing was
+            created.
+        KeeperError: The keeper cannot take a token. Nothing was created.
+        CustodyError: A key was created, but its token is not known to be in its place: it is on the error. The journal
+            has an entry, with which `resume` goes on.
+        IncidentIOError: What the client raises. If `may_have_applied`, the journal has an entry, with which `resume`
+            finds out what came of it.
+    """
+    problems: list[Problem] = []
+    listed: dict[str, Any] = {
+        "role_names": check_list("role_names", role_names, problems),
+        "team_ids": check_list("team_ids", team_ids, problems),
+        "team_role_names": check_list("team_role_names", team_role_names, problems),
+    }
+    definition: dict[str, Any] = {"name": name, **{field: members or [] for field, members in listed.items()}}
+    _check("create", client, keeper, problems, lambda: create_key(**definition))
+    return run_with(client, creation(client, keeper, definition, caller))  # type: ignore[no-any-return]
+
+
+@overload
+def rotate_into(
+    client: KeysClient, keeper: Keeper, id: str, *, grace_period_minutes: int = DEFAULT_GRACE
+) -> IssuedKey: ...
+@overload
+def rotate_into(
+    client: AsyncKeysClient, keeper: Keeper, id: str, *, grace_period_minutes: int = DEFAULT_GRACE
+) -> Coroutine[Any, Any, IssuedKey]: ...
+def rotate_into(
+    client: Client, keeper: Keeper, id: str, *, grace_period_minutes: int = DEFAULT_GRACE
+) -> IssuedKey | Coroutine[Any, Any, IssuedKey]:
+    """Give a key another token, and bring that to a keeper.
+
+    The keeper is checked, the intent is written to its journal, the key is rotated, its token stored, read back, and
+    tried at the API. With an async client, await what this returns; a cancellation takes effect once the token is in
+    its place.
+
+    API: `POST /v1/api_keys/{id}/actions/rotate` (https://docs.incident.io/api-reference/api-keys-v1/rotate).
+
+    Args:
+        client: The client to rotate it with.
+        keeper: Where the token goes, in the place of the one that it has for the key.
+        id: The key's ID.
+        grace_period_minutes: For how many minutes the previous token keeps working. With 0, nobody has a token that
+            works until the new one is in its place.
+
+    Returns:
+        The key and its new token, which the keeper has.
+
+    Raises:
+        InvalidRequestError: Arguments cannot be used. Nothing was rotated.
+        KeeperError: The keeper cannot take a token. Nothing was rotated.
+        CustodyError: Somebody else is rotating the key, and nothing was done; or the key was rotated, but its token is
+            not known to be in its place: it is on the error. The journal has an entry, with which `resume` goes on.
+        IncidentIOError: What the client raises. If `may_have_applied`, the journal has an entry, with which `resume`
+            finds out what came of it.
+    """
+    _check("rotate", client, keeper, [], lambda: rotate_key(id, grace_period_minutes=grace_period_minutes))
+    return run_with(client, rotation(client, keeper, id, grace_period_minutes))  # type: ignore[no-any-return]
+
+
+def _check(what: str, client: object, keeper: object, problems: list[Problem], operation: Any) -> None:
+    check_client(client, problems)
+    check_keeper(keeper, problems)
+    try:
+        operation()
+    except InvalidRequestError as error:
+        problems += [problem for problem in error.problems if problem.field not in {each.field for each in problems}]
+    refuse(f"{what} was not sent", problems)
+
+
+def check_keeper(keeper: object, problems: list[Problem]) -> None:
+    """See whether it is a keeper."""
+    missing = [name for name in ("check", "store", "load") if not callable(getattr(keeper, name, None))]
+    if missing:
+        problems.append(Problem("keeper", f"has no method {', '.join(missing)}", "take a FileKeeper, or see Keeper"))
+    elif not isinstance(getattr(keeper, "journal", None), Path):
+        problems.append(Problem("keeper", "has no journal", "give it an attribute `journal`: the Path of a directory"))

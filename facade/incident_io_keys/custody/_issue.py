@@ -1,0 +1,279 @@
+"""Brings a token from the API to its place, so that it is lost at no step on the way: the procedures.
+
+What is about to be done is written down before it is asked for, and crossed out once the token is in its place and
+accepted by the API; `_resume` takes up what was not. Requests go out by the public methods of a client alone. This
+module must not know how a keeper keeps tokens, nor whether the client is the sync or the async one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import stamina
+from attrs import evolve
+
+from incident_io_keys_generated.models import APIKey
+
+from .._arguments import refuse, shown
+from ..errors import (
+    AuthenticationError,
+    IncidentIOError,
+    InvalidResponseError,
+    NotFoundError,
+    PermissionDeniedError,
+    Problem,
+)
+from ..tokens import IssuedKey, Token, is_usable
+from ._created import candidates, check_caller
+from ._drive import Client, Steps, api, every_key, load, local
+from ._errors import BusyError, CustodyError, KeeperError, token_of
+from ._journal import Entry, Fingerprint, Journal, Opened
+from ._keeper import Keeper
+
+# How often a new token is tried before it counts as refused: where the API has several machines, not all of them need
+# to know it at once.
+_TRIES: Final = 5
+_FIRST_WAIT: Final = 0.5
+
+
+def one_place(keeper: Keeper) -> bool:
+    """Whether a keeper says that it has a place for one token alone."""
+    return getattr(keeper, "one_place", False) is True
+
+
+def journal_of(keeper: Keeper) -> Journal:
+    """The journal of a keeper."""
+    return Journal(keeper.journal, one_place=one_place(keeper))
+
+
+def creation(client: Client, keeper: Keeper, definition: dict[str, Any], caller: str | None) -> Steps[IssuedKey]:
+    name, journal = definition["name"], journal_of(keeper)
+    yield from local(keeper.check)
+    if left := (yield from local(journal.creates, name)):
+        message = (
+            f"a create of a key named {shown(name)} is not finished, by {left[0]}: call resume(client, keeper) first"
+        )
+        raise CustodyError(message, entry=left[0])
+    opened = yield from local(journal.begin_create)
+    try:
+        earlier = yield from local(opened.read)
+        if earlier is not None and earlier.operation != "held":
+            raise CustodyError(f"{opened.path} is not finished: call resume(client, keeper) first", entry=opened.path)
+        if (yield from load(keeper, secrets.token_hex(13))) is not None:
+            problem = Problem(
+                "keeper", "has a token, which that of a new key would replace", "rotate its key, or clear it"
+            )
+            refuse("create was not sent", [problem])
+        keys = yield from api(every_key, client)
+        check_caller("create was not sent", caller, keys)
+        known = tuple(key.id for key in keys if key.name == name)
+        entry = Entry(operation="create", name=name, began=datetime.now(UTC), known=known, caller=caller)
+        yield from local(opened.write, entry)
+        issued = yield from _issued(opened, client.create, **definition)
+        if isinstance(issued, Token):  # and of the key, the answer says nothing that can be read
+            issued = IssuedKey((yield from _created_with(issued, client, entry, opened)), issued)
+        entry = evolve(entry, key_id=issued.api_key.id)
+        yield from _keep_first(client, keeper, opened, entry, issued.token)
+    finally:
+        opened.release()
+    return issued
+
+
+def _keep_first(client: Client, keeper: Keeper, opened: Opened, entry: Entry, token: Token) -> Steps[None]:
+    """Bring the first token of a key to its place. From now on, another process can see the key, and rotate it."""
+    try:
+        alone = yield from _alone(keeper, opened, entry.key_id or "")
+        try:
+            if not one_place(keeper) and (yield from load(keeper, entry.key_id or "")) is not None:
+                raise _not_kept(
+                    token, opened, entry, "somebody has rotated the key, and the keeper has that token", kept=True
+                )
+            yield from _keep(client, keeper, opened, entry, token)
+        finally:
+            if alone is not opened:
+                alone.release()
+    except (BusyError, KeeperError) as error:
+        raise _not_kept(token, opened, entry, str(error)) from None
+
+
+def _alone(keeper: Keeper, opened: Opened, key_id: str) -> Steps[Opened]:
+    """Keep others from rotating a key whose create has its file open."""
+    return opened if one_place(keeper) else (yield from local(journal_of(keeper).begin_rotation, key_id))
+
+
+def rotation(client: Client, keeper: Keeper, key_id: str, grace_period_minutes: int) -> Steps[IssuedKey]:
+    """Rotate a key into a keeper."""
+    opened = yield from local(journal_of(keeper).begin_rotation, key_id)
+    try:
+        left = yield from local(opened.read)
+        if left is not None and left.key_id != key_id:  # of the one place
+            yield from _check_place(keeper, opened, left, key_id)
+        lost = left is not None and left.operation != "held"
+        key = yield from api(client.show, key_id)
+        return (yield from rotation_of(client, keeper, opened, key, grace_period_minutes, lost=lost))
+    finally:
+        opened.release()
+
+
+def _check_place(keeper: Keeper, opened: Opened, left: Entry, key_id: str) -> Steps[None]:
+    """See whether the one place of a keeper may have the token of another key than it was for."""
+    if left.operation != "held":
+        raise CustodyError(f"{opened.path} is not finished: call resume(client, keeper) first", entry=opened.path)
+    if (yield from load(keeper, key_id)) is not None:
+        message = f"has the token of the key {left.key_id}, which that of {key_id} would replace"
+        refuse("rotate was not sent", [Problem("keeper", message, "take one keeper for each key, or clear it")])
+
+
+def rotation_of(
+    client: Client, keeper: Keeper, opened: Opened, key: APIKey, grace_period_minutes: int, *, lost: bool
+) -> Steps[IssuedKey]:
+    """Rotate a key into a keeper, with its file in the journal open.
+
+    Args:
+        client: The client.
+        keeper: The keeper.
+        opened: The file.
+        key: The key as it is now.
+        grace_period_minutes: For how long the previous token is to work.
+        lost: Whether the keeper may not have the token that the key has now.
+    """
+    yield from local(keeper.check)
+    entry = Entry(
+        operation="rotate",
+        name=key.name,
+        began=datetime.now(UTC),
+        key_id=key.id,
+        issued_before=None if lost else key.token_last_issued_at,
+        grace_period_minutes=grace_period_minutes,
+    )
+    yield from local(opened.write, entry)
+    issued = yield from _issued(opened, client.rotate, key.id, grace_period_minutes=grace_period_minutes)
+    if isinstance(issued, Token):
+        issued = IssuedKey(key, issued)
+    yield from _keep(client, keeper, opened, entry, issued.token)
+    return issued
+
+
+def _issued(opened: Opened, call: Any, *arguments: Any, **keywords: Any) -> Steps[IssuedKey | Token]:
+    try:
+        issued: IssuedKey = yield from api(call, *arguments, **keywords)
+        return issued
+    except IncidentIOError as error:
+        if (token := token_of(error)) is not None:
+            return token
+        if error.may_have_applied:
+            error.args = (f"{error}\n  {_left(opened)}",)
+        else:
+            with contextlib.suppress(KeeperError):  # then `resume` will find that nothing happened
+                yield from local(opened.withdraw)
+        raise
+    except BaseException as error:
+        error.add_note(_left(opened))
+        raise
+
+
+def _created_with(token: Token, client: Client, entry: Entry, opened: Opened) -> Steps[APIKey]:
+    """Find the key that a create issued a token for."""
+    try:
+        found = left_by(entry, (yield from api(every_key, client)))
+    except IncidentIOError as error:
+        raise _not_kept(token, opened, entry, f"its ID could not be found out: {error}") from None
+    if len(found) != 1:
+        raise _not_kept(token, opened, entry, f"{len(found)} keys could be the one that it belongs to")
+    return found[0]
+
+
+def adoption(client: Client, keeper: Keeper, opened: Opened, entry: Entry, key: APIKey) -> Steps[None]:
+    """Bring a token of a key to a keeper whose first one was lost, with the file of its create open."""
+    yield from local(keeper.check)
+    alone = yield from _alone(keeper, opened, key.id)
+    try:
+        token = None if one_place(keeper) else (yield from load(keeper, key.id))
+        if token is not None and (yield from is_accepted(client, key.id, token)):
+            return  # somebody brought it there meanwhile
+        # From now on it is known which key it is; and that its token is not.
+        entry = evolve(entry, key_id=key.id, issued=None)
+        yield from local(opened.write, entry)
+        issued = yield from _issued(opened, client.rotate, key.id, grace_period_minutes=0)
+        token = issued if isinstance(issued, Token) else issued.token
+        yield from _keep(client, keeper, opened, entry, token)
+    finally:
+        if alone is not opened:
+            alone.release()
+
+
+def left_by(entry: Entry, keys: Iterable[APIKey], since: datetime | None = None) -> list[APIKey]:
+    """The keys that a create may have left of which an entry tells."""
+    return candidates(keys, name=entry.name, since=since or entry.began, known=entry.known, caller=entry.caller)
+
+
+def _keep(client: Client, keeper: Keeper, opened: Opened, entry: Entry, token: Token) -> Steps[None]:
+    """Bring a token to its place, and cross out what was about to be done."""
+    key_id = entry.key_id or ""
+    # From here on a token in the place can be told to be this one, or not to be. Without that it is not lost either.
+    with contextlib.suppress(KeeperError):
+        yield from local(opened.write, evolve(entry, issued=Fingerprint.of(token)))
+    try:
+        yield from local(keeper.store, key_id, token)
+        if (yield from load(keeper, key_id)) != token:
+            raise KeeperError("the keeper does not give it back")
+    except KeeperError as error:
+        raise _not_kept(token, opened, entry, str(error)) from None
+    try:
+        if not (yield from is_accepted(client, key_id, token)):
+            raise _not_kept(token, opened, entry, "it is there, but the API does not accept it", kept=True)
+    except CustodyError:
+        raise
+    except IncidentIOError as error:
+        reason = f"it is there, but could not be tried at the API: {error}"
+        raise _not_kept(token, opened, entry, reason, kept=True) from None
+    yield from cross_out(keeper, opened, entry)
+
+
+def cross_out(keeper: Keeper, opened: Opened, entry: Entry) -> Steps[None]:
+    """Note that nothing is left to do; and for one place, whose token it has."""
+    yield from local(opened.done, evolve(entry, operation="held") if one_place(keeper) else None)
+
+
+def is_accepted(client: Client, key_id: str, token: Token) -> Steps[bool]:
+    """Find out whether the API accepts a token, whatever its key may do.
+
+    Raises:
+        IncidentIOError: It cannot be said.
+    """
+    if not is_usable(token):
+        return False
+    with_it = client.with_token(token)
+    # Only a token that is none is refused with 401. One whose key may not manage keys gets a 403, one that may, but not
+    # see this one, a 404, and a success is one whatever its body is.
+    show = stamina.retry(on=AuthenticationError, attempts=_TRIES, timeout=None, wait_initial=_FIRST_WAIT)(with_it.show)
+    try:
+        yield from api(show, key_id)
+    except AuthenticationError:
+        return False
+    except (PermissionDeniedError, NotFoundError) as error:
+        if error.type is None:
+            raise  # some gateway says so, and not the API
+    except InvalidResponseError as error:
+        if error.path == "$":
+            raise
+    return True
+
+
+def _not_kept(token: Token, opened: Opened, entry: Entry, reason: str, *, kept: bool = False) -> CustodyError:
+    which = f"the key {entry.key_id}" if entry.key_id else f"a new key named {shown(entry.name)}"
+    where = "it is the token of this error too" if kept else "it is the token of this error"
+    lines = [
+        f"the token of {which} was issued, but is not known to be in its place: {reason}",
+        f"{where}; {_left(opened)}, and has another one issued if need be",
+    ]
+    path = opened.path
+    return CustodyError("\n  ".join(lines), token=token, key_id=entry.key_id, entry=path, may_have_applied=True)
+
+
+def _left(opened: Opened) -> str:
+    return f"the journal has it at {opened.path}: resume(client, keeper) goes on with it"
