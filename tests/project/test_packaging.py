@@ -85,8 +85,22 @@ def test_every_public_name_is_there(python: Path) -> None:
     run(python, "-I", "-c", "from incident_io_keys import *; from incident_io_keys.testing import *")
 
 
-def test_a_user_s_code_type_checks_against_the_wheel(python: Path, tmp_path: Path) -> None:
-    shutil.copy(ROOT / "tests" / "typing" / "api.py", tmp_path / "api.py")
+def test_custody_works_without_the_extra_and_says_how_to_get_it(python: Path, tmp_path: Path) -> None:
+    program = (
+        "import incident_io_keys as i, incident_io_keys.testing as t, sys; m = t.MockAPI()\n"
+        "assert 'incident_io_keys.custody' not in sys.modules  # who does not use it does not wait for it\n"
+        "import incident_io_keys.custody as c; k = c.FileKeeper(sys.argv[1])\n"
+        "with i.KeysClient(m.token, transport=m.transport()) as keys: c.create_into(keys, k, name='a', role_names=[])\n"
+        "try: c.KeyringKeeper(journal=sys.argv[1])\n"
+        "except i.InvalidRequestError as error: print(error.problems[0])"
+    )
+    said = run(python, "-I", "-W", "error", "-c", program, tmp_path)
+    assert said == "keyring: is not installed; pip install 'incident-io-keys[keyring]'\n"
+
+
+@pytest.mark.parametrize("page", ["api.py", "custody.py"])
+def test_a_user_s_code_type_checks_against_the_wheel(python: Path, tmp_path: Path, page: str) -> None:
+    shutil.copy(ROOT / "tests" / "typing" / page, tmp_path / "api.py")
     mypy = [sys.executable, "-m", "mypy", "--strict", "--config-file=", "--cache-dir", tmp_path / "cache"]
     run(*mypy, "--python-executable", python, tmp_path / "api.py")
 
