@@ -9,6 +9,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -104,6 +105,14 @@ def check_list(field: str, value: object, problems: list[Problem]) -> list[objec
     else:
         return list(value)
     return None
+
+
+def check_instant(field: str, value: object, problems: list[Problem]) -> None:
+    """See whether it is a date and time that says which instant it is."""
+    if not isinstance(value, datetime):
+        problems.append(Problem(field, f"takes a datetime, not {kind_of(value)}"))
+    elif value.tzinfo is None:
+        problems.append(Problem(field, "has no time zone", "take datetime.now(UTC)"))
 
 
 def check_path(field: str, value: object, problems: list[Problem]) -> Path:

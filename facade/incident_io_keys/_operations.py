@@ -217,11 +217,7 @@ def rotate_key(key_id: str, *, grace_period_minutes: int) -> Operation[IssuedKey
     """A key with another token: `KeysClient.rotate` says what the arguments are."""
     problems: list[Problem] = []
     checked = check_id("id", key_id, problems)
-    minutes = check_whole_number(
-        *("grace_period_minutes", grace_period_minutes, problems),
-        low=contract.ROTATE_API_KEY_REQUEST_GRACE_PERIOD_MINUTES_MINIMUM,
-        high=contract.ROTATE_API_KEY_REQUEST_GRACE_PERIOD_MINUTES_MAXIMUM,
-    )
+    minutes = check_grace_period(grace_period_minutes, problems)
     operation = Operation(
         name="rotate",
         effect=Effect.ISSUES,
@@ -229,6 +225,15 @@ def rotate_key(key_id: str, *, grace_period_minutes: int) -> Operation[IssuedKey
         read=_read_issued,
     )
     return _checked(operation, problems)
+
+
+def check_grace_period(minutes: int, problems: list[Problem]) -> int:
+    """Read for how many minutes the previous token of a key is to work: `KeysClient.rotate` says what it is."""
+    return check_whole_number(
+        *("grace_period_minutes", minutes, problems),
+        low=contract.ROTATE_API_KEY_REQUEST_GRACE_PERIOD_MINUTES_MINIMUM,
+        high=contract.ROTATE_API_KEY_REQUEST_GRACE_PERIOD_MINUTES_MAXIMUM,
+    )
 
 
 def _checked(operation: Operation[T], problems: list[Problem]) -> Operation[T]:

@@ -139,7 +139,7 @@ class _Sender(ABC, Generic[HttpT]):
         if self.closed or self._owner.closed:
             raise call.instead_of(closed_error(call.operation.name))
 
-    def _value(self, call: Call, operation: Operation[T], answer: httpx.Response, token: Token | None) -> T:
+    def _value(self, call: Call, operation: Operation[T], answer: httpx.Response, token: Token) -> T:
         self.rate_limit = rate_limit_of(answer) or self.rate_limit
         return operation.decode(
             answer, may_have_applied=call.may_have_applied, token=token, source=self.settings.credentials.name

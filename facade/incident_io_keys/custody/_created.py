@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, overload
 
 from incident_io_keys_generated.models import AccountRole, APIKey, TeamRole
 
-from .._arguments import check_list, check_text, kind_of, refuse
+from .._arguments import check_instant, check_list, check_text, refuse
 from ..async_client import AsyncKeysClient
 from ..client import KeysClient
 from ..errors import Problem
@@ -190,10 +190,7 @@ def _check(
 ) -> frozenset[str] | None:
     check_client(client, problems)
     check_text("name", name, problems, low=1)
-    if not isinstance(since, datetime):
-        problems.append(Problem("since", f"takes a datetime, not {kind_of(since)}"))
-    elif since.tzinfo is None:
-        problems.append(Problem("since", "has no time zone", "take datetime.now(UTC)"))
+    check_instant("since", since, problems)
     listed = None if known is None else check_list("known", known, problems) or []
     # What is no ID, such as a key, would leave nothing out.
     ids = [check_text(f"known[{index}]", each, problems, low=1) for index, each in enumerate(listed or ())]

@@ -11,13 +11,12 @@ from dateutil.relativedelta import relativedelta
 
 from incident_io_keys_generated.models import APIKey
 
-from .._arguments import kind_of, refuse, shown
+from .._arguments import check_instant, kind_of, refuse, shown
 from ..async_client import AsyncKeysClient
 from ..client import KeysClient
 from ..errors import Problem
 from ._created import utc
 from ._drive import Client, check_client
-from ._resume import check_now
 
 Age: TypeAlias = timedelta | relativedelta | str
 
@@ -62,7 +61,8 @@ def is_due(key: APIKey, limit: datetime) -> bool:
 
 def limit_of(older_than: object, now: datetime | None, problems: list[Problem]) -> datetime:
     """The instant up to which a token had to be issued to be due."""
-    check_now(now, problems)
+    if now is not None:
+        check_instant("now", now, problems)
     present = now if isinstance(now, datetime) and now.tzinfo is not None else datetime.now(UTC)
     age = _age(older_than, problems)
     try:

@@ -51,6 +51,7 @@ def journal_of(keeper: Keeper) -> Journal:
 
 
 def creation(client: Client, keeper: Keeper, definition: dict[str, Any], caller: str | None) -> Steps[IssuedKey]:
+    """Create a key, and bring its token to a keeper."""
     name, journal = definition["name"], journal_of(keeper)
     yield from local(keeper.check)
     if left := (yield from local(journal.creates, name)):
@@ -78,6 +79,7 @@ def creation(client: Client, keeper: Keeper, definition: dict[str, Any], caller:
             issued = IssuedKey((yield from _created_with(issued, client, entry, opened)), issued)
         entry = evolve(entry, key_id=issued.api_key.id)
         yield from _keep_first(client, keeper, opened, entry, issued.token)
+        yield from cross_out(keeper, opened, name, issued.api_key.id)
     finally:
         opened.release()
     return issued
@@ -114,9 +116,11 @@ def rotation(client: Client, keeper: Keeper, key_id: str, grace_period_minutes: 
             yield from _check_place(keeper, opened, left, key_id)
         lost = left is not None and left.operation != "held"
         key = yield from api(client.show, key_id)
-        return (yield from rotation_of(client, keeper, opened, key, grace_period_minutes, lost=lost))
+        issued = yield from rotation_of(client, keeper, opened, key, grace_period_minutes, lost=lost)
+        yield from cross_out(keeper, opened, key.name, key.id)
     finally:
         opened.release()
+    return issued
 
 
 def _check_place(keeper: Keeper, opened: Opened, left: Entry, key_id: str) -> Steps[None]:
@@ -131,7 +135,7 @@ def _check_place(keeper: Keeper, opened: Opened, left: Entry, key_id: str) -> St
 def rotation_of(
     client: Client, keeper: Keeper, opened: Opened, key: APIKey, grace_period_minutes: int, *, lost: bool
 ) -> Steps[IssuedKey]:
-    """Rotate a key into a keeper, with its file in the journal open.
+    """Rotate a key into a keeper, with its file in the journal open, which is left to be crossed out.
 
     Args:
         client: The client.
@@ -188,7 +192,10 @@ def _created_with(token: Token, client: Client, entry: Entry, opened: Opened) ->
 
 
 def adoption(client: Client, keeper: Keeper, opened: Opened, entry: Entry, key: APIKey) -> Steps[None]:
-    """Bring a token of a key to a keeper whose first one was lost, with the file of its create open."""
+    """Bring a token of a key to a keeper whose first one was lost.
+
+    The file of its create is open, and left to be crossed out.
+    """
     yield from local(keeper.check)
     alone = yield from _alone(keeper, opened, key.id)
     try:
@@ -212,7 +219,7 @@ def left_by(entry: Entry, keys: Iterable[APIKey], since: datetime | None = None)
 
 
 def _keep(client: Client, keeper: Keeper, opened: Opened, entry: Entry, token: Token) -> Steps[None]:
-    """Bring a token to its place, and cross out what was about to be done."""
+    """Bring a token to its place, and see whether it works there."""
     key_id = entry.key_id or ""
     # From here on a token in the place can be told to be this one, or not to be. Without that it is not lost either.
     with contextlib.suppress(KeeperError):
@@ -231,12 +238,12 @@ def _keep(client: Client, keeper: Keeper, opened: Opened, entry: Entry, token: T
     except IncidentIOError as error:
         reason = f"it is there, but could not be tried at the API: {error}"
         raise _not_kept(token, opened, entry, reason, kept=True) from None
-    yield from cross_out(keeper, opened, entry)
 
 
-def cross_out(keeper: Keeper, opened: Opened, entry: Entry) -> Steps[None]:
-    """Note that nothing is left to do; and for one place, whose token it has."""
-    yield from local(opened.done, evolve(entry, operation="held") if one_place(keeper) else None)
+def cross_out(keeper: Keeper, opened: Opened, name: str, key_id: str) -> Steps[None]:
+    """Note that nothing is left to do, since the token of a key is in its place; and for one place, whose that is."""
+    held = Entry(operation="held", name=name, began=datetime.now(UTC), key_id=key_id) if one_place(keeper) else None
+    yield from local(opened.done, held)
 
 
 def is_accepted(client: Client, key_id: str, token: Token) -> Steps[bool]:
@@ -249,7 +256,7 @@ def is_accepted(client: Client, key_id: str, token: Token) -> Steps[bool]:
         return False
     with_it = client.with_token(token)
     # Only a token that is none is refused with 401. One whose key may not manage keys gets a 403, one that may, but not
-    # see this one, a 404, and a success is one whatever its body is.
+    # see this one, a 404, and a success is one also where its body has drifted.
     show = stamina.retry(on=AuthenticationError, attempts=_TRIES, timeout=None, wait_initial=_FIRST_WAIT)(with_it.show)
     try:
         yield from api(show, key_id)
@@ -260,7 +267,7 @@ def is_accepted(client: Client, key_id: str, token: Token) -> Steps[bool]:
             raise  # some gateway says so, and not the API
     except InvalidResponseError as error:
         if error.path == "$":
-            raise
+            raise  # no JSON object: of a gateway too
     return True
 
 

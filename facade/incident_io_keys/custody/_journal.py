@@ -236,13 +236,10 @@ class Journal:
         Raises:
             BusyError: Somebody is at it.
         """
-        while True:
-            try:
-                descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
-            except FileNotFoundError:
-                return None
-            if self._lock(path, descriptor):
-                return Opened(path, descriptor)
+        try:
+            return self._locked(path, 0)
+        except FileNotFoundError:
+            return None
 
     def _begin(self, name: str) -> Opened:
         if self._one_place:
@@ -251,10 +248,12 @@ class Journal:
             self._directory.mkdir(mode=0o700, exist_ok=True)
             _files.sync(self._directory.parent)
         self._check_rights()
-        path = self._directory / f"{name}{_SUFFIX}"
+        return self._locked(self._directory / f"{name}{_SUFFIX}", os.O_CREAT)
+
+    def _locked(self, path: Path, create: int) -> Opened:
         while True:
-            flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-            descriptor = os.open(path, flags, 0o600)
+            flags = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+            descriptor = os.open(path, flags | create, 0o600)
             if self._lock(path, descriptor):
                 return Opened(path, descriptor)
 

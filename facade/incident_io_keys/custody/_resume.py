@@ -1,7 +1,8 @@
 """Finishes what an earlier process left, or tells what to do.
 
-What happened is found out from the API alone: the journal says what was asked for, the key says when its token was
-issued last, and the keeper has the token of before or another. This module must not know how tokens are kept.
+What happened is put together from three: the journal says what was asked for, and which token came of it; the API says
+whether the key is there, and when its token was issued last; the keeper has that token, or another one. This module
+must not know how tokens are kept.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from attrs import evolve, frozen
 
 from incident_io_keys_generated.models import APIKey
 
-from .._arguments import kind_of, refuse
+from .._arguments import check_instant, refuse
 from ..async_client import AsyncKeysClient
 from ..client import KeysClient
 from ..errors import IncidentIOError, NotFoundError, Problem
@@ -103,17 +104,10 @@ def resume(
     problems: list[Problem] = []
     check_client(client, problems)
     check_keeper(keeper, problems)
-    check_now(now, problems)
+    if now is not None:
+        check_instant("now", now, problems)
     refuse("nothing was resumed", problems)
     return run_with(client, _resume(client, keeper, now or datetime.now(UTC)))  # type: ignore[no-any-return]
-
-
-def check_now(now: object, problems: list[Problem]) -> None:
-    """See whether it is an instant."""
-    if now is not None and not isinstance(now, datetime):
-        problems.append(Problem("now", f"takes a datetime, not {kind_of(now)}"))
-    elif isinstance(now, datetime) and now.tzinfo is None:
-        problems.append(Problem("now", "has no time zone", "take datetime.now(UTC)"))
 
 
 def _resume(client: Client, keeper: Keeper, now: datetime) -> Steps[list[Resumed]]:
@@ -147,7 +141,7 @@ def _one(client: Client, keeper: Keeper, opened: Opened, now: datetime) -> Steps
         found = yield from (_create if entry.operation == "create" else _rotate)(client, keeper, opened, entry, now)
         if found.in_place is not None:
             about["key_id"] = found.in_place
-            yield from cross_out(keeper, opened, evolve(entry, key_id=found.in_place))
+            yield from cross_out(keeper, opened, entry.name, found.in_place)
         elif found.state == "nothing":
             yield from local(opened.done)
     except IncidentIOError as failure:

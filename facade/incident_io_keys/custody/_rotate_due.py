@@ -14,10 +14,10 @@ from typing import Any, Final, Literal, TypeAlias, overload
 
 from attrs import Factory, define, frozen
 
-from incident_io_keys_generated import contract
 from incident_io_keys_generated.models import APIKey
 
 from .._arguments import check_text, check_whole_number, kind_of, refuse
+from .._operations import check_grace_period
 from ..async_client import AsyncKeysClient
 from ..client import KeysClient
 from ..errors import AuthenticationError, IncidentIOError, Problem
@@ -151,11 +151,7 @@ def rotate_due(
     check_keeper(keeper, problems)
     limit = limit_of(older_than, now, problems)
     check_whole_number("at_once", at_once, problems, low=1, high=_MOST_AT_ONCE)
-    minutes = check_whole_number(
-        *("grace_period_minutes", grace_period_minutes, problems),
-        low=contract.ROTATE_API_KEY_REQUEST_GRACE_PERIOD_MINUTES_MINIMUM,
-        high=contract.ROTATE_API_KEY_REQUEST_GRACE_PERIOD_MINUTES_MAXIMUM,
-    )
+    minutes = check_grace_period(grace_period_minutes, problems)
     if caller is not None:
         check_text("caller", caller, problems, low=1)
     elif include_caller:
