@@ -33,6 +33,10 @@ BOUNDS = (
 )
 
 
+# Redocly's extension that says what each member of an enum means.
+DESCRIPTIONS = "x-enumDescriptions"
+
+
 class ContractError(Exception):
     """The document is not one that a client could be made from; the text says what is wrong where, a line each."""
 
@@ -78,7 +82,8 @@ def constants(document: dict[str, Any]) -> str:
 
     Returns:
         The source of `contract.py`: the server, the operations, and a constant for each bound and default of a
-        property or parameter, or of the members of one that is a list.
+        property or parameter, or of the members of one that is a list; the limits of `x-limits`; and what
+        `x-enumDescriptions` says of an enum's members.
 
     Raises:
         ContractError: Two bounds would have the same name, or there is no server.
@@ -97,7 +102,7 @@ def constants(document: dict[str, Any]) -> str:
                     raise ContractError(f"{owner}.{name}: {constant} would stand for two different bounds")
     return "\n".join(
         [
-            '"""What the contract says beyond types: its server, its operations, the bounds and defaults of values.',
+            '"""What the contract says beyond types: its server, operations, bounds, defaults and limits.',
             "",
             "A bound is named after its schema or operation, the property or parameter, and the keyword.",
             '"""',
@@ -106,6 +111,12 @@ def constants(document: dict[str, Any]) -> str:
             "# The method and the path of each operation, by its ID.",
             f"OPERATIONS: Final[dict[str, tuple[str, str]]] = {operations!r}",
             *(f"{name}: Final = {value!r}" for name, value in sorted(values.items())),
+            *(f"LIMIT_{name.upper()}: Final = {value!r}" for name, value in document.get("x-limits", {}).items()),
+            *(
+                f"{snake_case(name).upper()}_DESCRIPTIONS: Final[dict[str, str]] = {schema.get(DESCRIPTIONS, {})!r}"
+                for name, schema in document.get("components", {}).get("schemas", {}).items()
+                if "enum" in schema
+            ),
             "",
         ]
     )
@@ -235,6 +246,9 @@ def _errors_of_the_validator(document: dict[str, Any]) -> Iterator[ValidationErr
 
 def _unusable(document: dict[str, Any]) -> Iterator[tuple[Steps, str]]:
     """What is valid, but could only make a wrong client, or one that lacks a part."""
+    for name, value in document.get("x-limits", {}).items():
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or not isinstance(value, int):
+            yield ("x-limits", name), "a limit is a whole number, and has a name of small letters"
     for steps, schema in _walk(document.get("components", {}).get("schemas", {}), ("components", "schemas")):
         if not isinstance(schema, dict) or steps[-1] in ("properties", "example", "default"):
             continue
@@ -243,6 +257,9 @@ def _unusable(document: dict[str, Any]) -> Iterator[tuple[Steps, str]]:
         if isinstance(schema.get("default"), (list, dict)) or re.search(r'["\\]', str(schema.get("default", ""))):
             message = "only a number, a truth value or a string without quotes and backslashes reaches the models"
             yield (*steps, "default"), message
+        for member in schema.get(DESCRIPTIONS, {}):
+            if member not in schema.get("enum", ()):
+                yield (*steps, DESCRIPTIONS, member), f"{member!r} is described, but is no member of the enum"
         if not isinstance(schema.get("properties"), dict):
             continue
         if isinstance(schema.get("additionalProperties"), dict):

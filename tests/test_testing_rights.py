@@ -9,8 +9,8 @@ import pytest
 
 from incident_io_keys import IssuedKey
 from incident_io_keys.testing import MockAPI
-from incident_io_keys.testing._api import MOST_KEYS
 from incident_io_keys.testing._rights import INCLUDES, MANAGER, scopes_of
+from incident_io_keys_generated.contract import LIMIT_ACTIVE_KEYS
 from incident_io_keys_generated.models import AccountRole, TeamRole
 
 from .test_testing import URL, ask, faults
@@ -218,7 +218,7 @@ def test_what_the_dashboard_would_not_take_is_a_mistake_of_the_test(mock: MockAP
 
 
 def test_an_organisation_has_at_most_5000_keys(mock: MockAPI) -> None:
-    for number in range(MOST_KEYS - 1):
+    for number in range(LIMIT_ACTIVE_KEYS - 1):
         mock.add_key(str(number))
     with pytest.raises(ValueError, match="at most 5,000"):
         mock.add_key("one too many")

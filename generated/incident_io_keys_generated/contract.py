@@ -1,5 +1,5 @@
 # Made from openapi.yaml by scripts/generate. Do not edit.
-"""What the contract says beyond types: its server, its operations, the bounds and defaults of values.
+"""What the contract says beyond types: its server, operations, bounds, defaults and limits.
 
 A bound is named after its schema or operation, the property or parameter, and the keyword.
 """
@@ -24,3 +24,36 @@ LIST_API_KEYS_PAGE_SIZE_MINIMUM: Final = 1
 ROTATE_API_KEY_REQUEST_GRACE_PERIOD_MINUTES_DEFAULT: Final = 30
 ROTATE_API_KEY_REQUEST_GRACE_PERIOD_MINUTES_MAXIMUM: Final = 60
 ROTATE_API_KEY_REQUEST_GRACE_PERIOD_MINUTES_MINIMUM: Final = 0
+LIMIT_ACTIVE_KEYS: Final = 5000
+ACCOUNT_ROLE_DESCRIPTIONS: Final[dict[str, str]] = {
+    "viewer": "see what everyone in the organisation sees: public incidents, settings",
+    "incident_creator": "create incidents",
+    "incident_editor": "create incidents, and change them",
+    "manage_settings": "change the settings of the organisation",
+    "global_access": "reach everything, private incidents included",
+    "catalog_viewer": "see the types and entries of the catalog",
+    "catalog_editor": "change the types and entries of the catalog",
+    "incident_memberships_editor": "let people into private incidents, and take them out",
+    "schedules_editor": "create and change on-call schedules",
+    "schedules_reader": "see on-call schedules",
+    "schedule_overrides_editor": "put somebody else on call for a while",
+    "workflows_editor": "create and change workflows",
+    "private_workflows_editor": "create and change workflows that see private incidents",
+    "on_call_editor": "change all of on-call: schedules, escalation paths and so on",
+    "escalation_creator": "page people",
+    "post_incident_flow_opt_out": "take an incident out of its post-incident flow",
+    "security_settings_editor": "change the security settings of the organisation",
+    "investigation_download": "download investigations",
+    "team_memberships_manage": "let people into teams, and take them out",
+    "status_page_publisher": "publish on status pages",
+    "postmortems_manage": "create and change post-mortems",
+    "api_keys_manage": "list, create, change, rotate and delete API keys; given only in the dashboard",
+}
+TEAM_ROLE_DESCRIPTIONS: Final[dict[str, str]] = {
+    "schedules_editor": "create and change the on-call schedules of the teams",
+    "schedules_reader": "see the on-call schedules of the teams",
+    "schedule_overrides_editor": "put somebody else on call for a while, in the teams' schedules",
+    "on_call_editor": "change all of the teams' on-call: schedules, escalation paths and so on",
+    "escalation_creator": "page the teams",
+    "api_keys_manage": "list, create, change, rotate and delete the teams' API keys; given only in the dashboard",
+}

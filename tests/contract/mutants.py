@@ -99,8 +99,8 @@ MUTANTS = [
         '"creator": creator, **stamps}',
         '"creator": {"api_key": {"id": "x", "name": "x"}}, **stamps}',
     ),
-    Mutant("there is no end of keys", API, ">= MOST_KEYS", "> 2 * MOST_KEYS"),
-    Mutant("the last key is one too many", API, ">= MOST_KEYS", ">= MOST_KEYS - 1"),
+    Mutant("there is no end of keys", API, ">= contract.LIMIT_ACTIVE_KEYS", "> 2 * contract.LIMIT_ACTIVE_KEYS"),
+    Mutant("the last key is one too many", API, ">= contract.LIMIT_ACTIVE_KEYS", ">= contract.LIMIT_ACTIVE_KEYS - 1"),
     Mutant(
         "roles are told in another order",
         API,

@@ -210,3 +210,20 @@ def test_what_could_only_make_a_wrong_client_is_refused(
 def test_a_property_may_have_the_name_of_a_keyword_of_the_contract(tmp_path: Path) -> None:
     members = {"properties": {"type": "string"}, "required": {"type": "string"}, "format": {"type": "string"}}
     load(tmp_path, components=schemas(A={"type": "object", "properties": members, "required": ["required"]}))
+
+
+def test_limits_and_what_is_said_of_an_enum_s_members_are_carried_over(tmp_path: Path) -> None:
+    described = {"type": "string", "enum": ["b", "a"], "x-enumDescriptions": {"a": "the first: 'it'"}}
+    plain = {"type": "string", "enum": ["c"]}
+    document = load(tmp_path, **{"x-limits": {"things": 7}}, components=schemas(BigRole=described, Plain=plain))
+    found = constants(document)
+    assert (found["LIMIT_THINGS"], found["BIG_ROLE_DESCRIPTIONS"]) == (7, {"a": "the first: 'it'"})
+    assert found["PLAIN_DESCRIPTIONS"] == {}, "a role that nobody has described is one all the same"
+
+
+def test_a_description_of_what_is_no_member_is_a_mistake(tmp_path: Path) -> None:
+    described = {"type": "string", "enum": ["viewer"], "x-enumDescriptions": {"viwer": "see"}}
+    with pytest.raises(
+        _contract.ContractError, match=r"x-enumDescriptions\.viwer: 'viwer' is described, but is no member"
+    ):
+        load(tmp_path, components=schemas(Role=described))

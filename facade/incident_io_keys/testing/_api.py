@@ -25,7 +25,6 @@ from ._settings import MockSettings
 from ._state import Issue, Key, State, ending
 from ._validation import check_assignable, check_definition, check_page_query, check_rotation
 
-MOST_KEYS: Final = 5_000
 LARGEST_BODY: Final = 1 << 20
 
 # Method and path of each operation, by the name that people have for it, as in `create`.
@@ -182,22 +181,33 @@ class API:
         return httpx.Response(201, json={"api_key": rotated, "token": issue.token})
 
     def add(
-        self, definition: Mapping[str, Any], creator: Mapping[str, Any], *, manager: bool = False
+        self,
+        definition: Mapping[str, Any],
+        creator: Mapping[str, Any],
+        *,
+        age: timedelta = timedelta(),
+        manager: bool = False,
     ) -> tuple[Key, Issue]:
         """Add a key, whatever it may do.
 
         Args:
             definition: A definition that fits the contract.
             creator: Who creates it, in the form in which the API says so.
+            age: How long ago it was created, by what it says of itself.
             manager: Whether it is the one that is there from the start.
 
         Raises:
             Refusal: There are as many as there can be.
         """
-        if len(self._state.keys) >= MOST_KEYS:
-            raise refuse(409, Flaw("too_many_api_keys", f"An organisation has at most {MOST_KEYS:,} active API keys"))
+        if len(self._state.keys) >= contract.LIMIT_ACTIVE_KEYS:
+            raise refuse(
+                409,
+                Flaw(
+                    "too_many_api_keys", f"An organisation has at most {contract.LIMIT_ACTIVE_KEYS:,} active API keys"
+                ),
+            )
         now = self._clock.now()
-        stamps = {"created_at": _written(now), "token_last_issued_at": _written(now)}
+        stamps = {"created_at": _written(now - age), "token_last_issued_at": _written(now - age)}
         key = {"id": self._state.new_id(now), **_defined(definition), "creator": creator, **stamps}
         issue = self._state.new_issue(key["id"])
         self._state.commit(key, [issue], facts={"manager": key["id"], "token": issue.token} if manager else {})
@@ -255,7 +265,8 @@ def _defined(definition: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _role(name: str) -> dict[str, str]:
-    return {"name": str(name), "description": f"Can do what {name.replace('_', ' ')} allows"}
+    words = contract.ACCOUNT_ROLE_DESCRIPTIONS.get(name) or contract.TEAM_ROLE_DESCRIPTIONS.get(name)
+    return {"name": str(name), "description": f"Can {words or name.replace('_', ' ')}"}
 
 
 def _written(instant: datetime) -> str:
