@@ -109,3 +109,19 @@ def test_a_rotation_that_does_not_fit_is_422_and_rotates_nothing(
     response = ask(mock, "POST", f"{URL}/{manager['id']}/actions/rotate", json=body)
     assert faults(response, 422, "validation_error") == {(code, pointer)}
     assert ask(mock).json()["api_keys"] == [manager]
+
+
+def test_a_key_of_the_dashboard_can_be_as_old_as_a_test_wants(mock: MockAPI) -> None:
+    mock.clock.freeze()
+    old = mock.add_key("old", age_seconds=86_400.5).api_key
+    new = mock.add_key("new").api_key
+    assert old.created_at == old.token_last_issued_at == mock.clock.now() - timedelta(days=1, seconds=0.5)
+    assert new.created_at == mock.clock.now()
+    assert [key["name"] for key in ask(mock).json()["api_keys"]] == ["Manager", "old", "new"]
+
+
+@pytest.mark.parametrize("age", [-1, float("nan"), float("inf"), 1e300, True, "1", None])
+def test_what_is_no_age_is_refused(mock: MockAPI, age: Any) -> None:
+    with pytest.raises(ValueError, match=r"age_seconds takes a number|a calendar does not go back"):
+        mock.add_key("old", age_seconds=age)
+    assert len(ask(mock).json()["api_keys"]) == 1

@@ -10,7 +10,7 @@ import re
 import threading
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from email.utils import format_datetime
 from typing import Any, Final
 
@@ -136,6 +136,8 @@ class MockAPI:
         role_names: Iterable[str] = (),
         team_ids: Iterable[str] = (),
         team_role_names: Iterable[str] = (),
+        *,
+        age_seconds: float = 0,
     ) -> IssuedKey:
         """Add a key as a person does in the dashboard, where `api_keys_manage` can be given too.
 
@@ -144,12 +146,14 @@ class MockAPI:
             role_names: Roles in the whole account.
             team_ids: IDs of teams.
             team_role_names: Roles in those teams.
+            age_seconds: How long ago it was created, and its token issued, by what it says of itself. Among the other
+                keys it stands as one that is new.
 
         Returns:
             The key and its token.
 
         Raises:
-            ValueError: The API would refuse that.
+            ValueError: The API would refuse that, or the calendar does not go back so far.
             MockStateError: It cannot be written to the mock's file.
         """
         lists = {"role_names": role_names, "team_ids": team_ids, "team_role_names": team_role_names}
@@ -163,7 +167,7 @@ class MockAPI:
             raise ValueError("; ".join(flaw.message for flaw in flaws))
         with self._lock:
             try:
-                key, issue = self._api.add(definition, {"user": _PERSON})
+                key, issue = self._api.add(definition, {"user": _PERSON}, age=_age(age_seconds, self.clock.now()))
             except Refusal as refusal:
                 raise ValueError(refusal.flaws[0].message) from None
         return IssuedKey(convert(key, APIKey), Token(issue.token))
@@ -244,3 +248,14 @@ class MockAPI:
         self.requests.append(httpx.Request(request.method, url.decode(), headers=headers, content=content))
         if len(self.requests) > 2 * MOST_REQUESTS:
             del self.requests[:-MOST_REQUESTS]
+
+
+def _age(seconds: object, now: datetime) -> timedelta:
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds >= 0:
+        raise ValueError("age_seconds takes a number that is not negative")
+    try:
+        age = timedelta(seconds=seconds)
+        _ = now - age
+    except OverflowError:
+        raise ValueError(f"a calendar does not go back {seconds:g} seconds from now") from None
+    return age
