@@ -259,3 +259,23 @@ def test_an_error_in_what_gives_the_content_gets_through_and_leaves_nothing(tmp_
         _files.replace(tmp_path / "a", content, mode=0o600)
     assert "no content" in renderings(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_new_file_takes_no_other_s_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool) -> None:
+    if not links:  # as on some file systems
+
+        def refused(*_: object, **__: object) -> None:
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+
+        monkeypatch.setattr("os.link", refused)
+    path = tmp_path / "token"
+    _files.replace(path, lambda: b"first", mode=0o600, new=True)
+    assert (path.read_bytes(), stat.S_IMODE(path.stat().st_mode)) == (b"first", 0o600)
+    with pytest.raises(FileExistsError):
+        _files.replace(path, lambda: b"second", mode=0o600, new=True)
+    (tmp_path / "link").symlink_to("nowhere")
+    with pytest.raises(FileExistsError):
+        _files.replace(tmp_path / "link", lambda: b"second", mode=0o600, new=True)
+    assert path.read_bytes() == b"first"
+    assert {each.name for each in tmp_path.iterdir()} == {"token", "link"}

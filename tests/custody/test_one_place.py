@@ -119,3 +119,17 @@ def test_the_place_of_a_key_that_is_no_more_is_free(do: Do, mock: MockAPI, keepe
         client.delete(issued.api_key.id)
     assert [found.state for found in do(resume, keeper, now=later())] == ["nothing"]
     assert do(rotate_into, keeper, key_id).token == keeper.load("")
+
+
+def test_the_advice_of_a_doubtful_create_can_be_followed(do: Do, mock: MockAPI, keeper: EnvFileKeeper) -> None:
+    lose(do, mock, keeper, "create")
+    with KeysClient(mock.token, transport=mock.transport()) as client:
+        client.create(**NEW)  # somebody else's, of the same name
+    [found] = do(resume, keeper)
+    assert found.state == "open"
+    assert f"remove {found.entry} and bring it to the keeper with rotate_into" in found.advice
+    mine, theirs = (key for key in do(listed) if key.name == NEW["name"])
+    assert isinstance(failure(do, rotate_into, keeper, mine.id), CustodyError)
+    found.entry.unlink()
+    assert works(mock, do(rotate_into, keeper, mine.id).token)
+    assert theirs.id != mine.id

@@ -241,6 +241,22 @@ def test_who_waits_for_requests_begins_no_rotation_after_an_interruption(
     assert len(sent(mock, "rotate")) == len(keeper.tokens) == 2
 
 
+@pytest.mark.parametrize("at", [2, 4])
+def test_what_ended_after_an_interruption_is_told_too(doing: Doing, mock: MockAPI, keeper: Memory, at: int) -> None:
+    aged(mock, 10)
+    told: list[Rotated] = []
+
+    def progress(each: Rotated, done: int, _: int) -> None:
+        told.append(each)
+        if done == at:  # the first of them is the manager's key, which is left out
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        rotated(doing, doing.client(mock.token, mock.handle), keeper, mock, progress=progress)
+    assert {each.key.id for each in told if each.state == "rotated"} == set(keeper.tokens)
+    assert len({each.key.id for each in told}) == len(told)
+
+
 def test_a_cancellation_lets_those_end_that_have_begun(mock: MockAPI, keeper: Memory) -> None:
     issued = aged(mock, 10)
 

@@ -79,8 +79,9 @@ def limit_of(older_than: object, now: datetime | None, problems: list[Problem]) 
 def _age(older_than: object, problems: list[Problem]) -> timedelta | relativedelta:
     if isinstance(older_than, timedelta | relativedelta):
         return older_than
-    advice = 'give a timedelta, or a text such as "90 days" or "3 months"'
+    example = 'such as "90 days" or "3 months"'
     if not isinstance(older_than, str):
+        advice = f"give a timedelta, or a text {example}"
         problems.append(Problem("older_than", f"takes an age, not {kind_of(older_than)}", advice))
         return timedelta(1)
     age, position = relativedelta(), 0
@@ -88,6 +89,6 @@ def _age(older_than: object, problems: list[Problem]) -> timedelta | relativedel
         age += relativedelta(**{f"{match[2]}s": int(match[1])})  # type: ignore[arg-type]
         position = match.end()
     if not position or older_than[position:].strip():
-        problems.append(Problem("older_than", f"{shown(older_than)} is no age", advice))
+        problems.append(Problem("older_than", f"{shown(older_than)} is no age", f"write one {example}"))
         return timedelta(1)
     return age

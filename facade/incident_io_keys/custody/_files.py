@@ -27,7 +27,7 @@ _PATIENCE: Final = 10.0
 _PAUSE: Final = 0.02
 
 
-def replace(path: Path, content: Callable[[], bytes], *, mode: int) -> None:
+def replace(path: Path, content: Callable[[], bytes], *, mode: int, new: bool = False) -> None:
     """Put a new file in the place of one, so that a reader finds the one or the other, and so does one after a crash.
 
     Args:
@@ -35,12 +35,16 @@ def replace(path: Path, content: Callable[[], bytes], *, mode: int) -> None:
             mode stays.
         content: Gives what is to be in it.
         mode: What its rights are to be.
+        new: Whether there may be no such file so far.
 
     Raises:
         OSError: It cannot be done. The file is as it was, unless only the last step failed, which keeps it for good.
     """
     with _temporary(path, content, mode) as temporary:
-        temporary.replace(path)
+        if new:
+            _put_new(temporary, path)
+        else:
+            temporary.replace(path)
     sync(path.parent)
 
 
@@ -154,6 +158,19 @@ def _temporary(path: Path, content: Callable[[], bytes], mode: int) -> Iterator[
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
+
+
+def _put_new(temporary: Path, path: Path) -> None:
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError:  # not every file system has links
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
+        temporary.replace(path)
+    else:
+        temporary.unlink()
 
 
 def _flush(descriptor: int) -> None:

@@ -168,7 +168,7 @@ def read(path: Path) -> Entry | None:
         except msgspec.ValidationError:
             message = f"another version of this package wrote {path}: finish it with that one"
             raise KeeperError(message) from None
-        except ValueError:  # msgspec's own, or no UTF-8
+        except (msgspec.DecodeError, ValueError):  # no JSON, or no UTF-8
             continue  # cut off: it was never acted on
     return found
 

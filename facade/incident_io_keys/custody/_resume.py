@@ -175,20 +175,22 @@ def _create(client: Client, keeper: Keeper, opened: Opened, entry: Entry, now: d
         theirs = utc(key.token_last_issued_at) - utc(key.created_at) > _AT_ONCE
         then = entry.began - SKEW <= utc(key.created_at) <= entry.began + SETTLED + SKEW
         if others or theirs or not then:
-            return _Found("open", _which(opened, found))
+            return _Found("open", _which(keeper, opened, found))
     yield from adoption(client, keeper, opened, entry, key)
     advice = f"the token of {key.id} was lost; the key was rotated, and the new one is in its place"
     return _Found("finished", advice, key.id)
 
 
-def _which(opened: Opened, found: list[APIKey]) -> str:
+def _which(keeper: Keeper, opened: Opened, found: list[APIKey]) -> str:
     """What to do where it cannot be told which key was created."""
     told = "; ".join(
         f"{key.id}, made {key.created_at:%Y-%m-%d %H:%M:%S}, token of {key.token_last_issued_at:%Y-%m-%d %H:%M:%S}"
         for key in found
     )
-    advice = f"it cannot be told whether the create made one of these: {told}. Delete what nobody uses, or bring it to"
-    return f"{advice} the keeper with rotate_into; then remove {opened.path}"
+    advice = f"it cannot be told whether the create made one of these: {told}. Delete what nobody uses, or"
+    if one_place(keeper):  # of which the file is in the way of another operation
+        return f"{advice} remove {opened.path} and bring it to the keeper with rotate_into; else just remove that file"
+    return f"{advice} bring it to the keeper with rotate_into; then remove {opened.path}"
 
 
 def _orphans(client: Client, keeper: Keeper, entry: Entry) -> Steps[list[APIKey]]:

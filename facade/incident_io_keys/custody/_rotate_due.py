@@ -6,6 +6,7 @@ This module must not know how one key is rotated into a keeper; `_into` does.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -136,7 +137,8 @@ def rotate_due(
             `client` has it from before that is over.
         grace_period_minutes: For how many minutes the previous tokens keep working.
         at_once: How many are rotated at a time.
-        progress: Called after each key with what came of it, how many are done, and how many there are.
+        progress: Called after each key with what came of it, how many are done, and how many there are. If the run is
+            interrupted, it is called for those that were under way once they have ended.
 
     Returns:
         What came of each key, in the order in which that was known; those that were left out first.
@@ -192,6 +194,7 @@ class _Run:
     at_once: int
     progress: Progress
     found: list[Rotated] = Factory(list)
+    ended: list[Rotated] = Factory(list)
     total: int = 0
     many_places: bool = False
     over: str | None = None
@@ -226,7 +229,12 @@ class _Run:
             yield from pause(self.client, wait)
 
     def one(self, key: APIKey) -> Steps[Rotated]:
-        """Rotate a key, and tell what came of it."""
+        """Rotate a key, and say what came of it, also if nobody waits for that any more."""
+        rotated = yield from self._one(key)
+        self.ended.append(rotated)
+        return rotated
+
+    def _one(self, key: APIKey) -> Steps[Rotated]:
         if self.over is not None:
             return Rotated(key=key, state="left out", reason=self.over)
         try:
@@ -259,6 +267,13 @@ class _Run:
         self.found.append(rotated)
         self.progress(rotated, len(self.found), self.total)
 
+    def tell_late(self) -> None:
+        """Note what came of keys whose rotation ended after the run was interrupted, and was not told yet."""
+        for rotated in self.ended:
+            if not any(rotated is told for told in self.found):
+                with contextlib.suppress(Exception):  # what interrupted the run is what is raised
+                    self.tell(rotated)
+
     def most(self) -> int:
         """How many can be rotated at a time, so that the requests suffice."""
         said = self.client.rate_limit
@@ -283,18 +298,24 @@ def _rotate(this: _Run) -> list[Rotated]:
         run(this.pace())
         return run(steps)
 
+    def all_of(several: list[Steps[Rotated]]) -> None:
+        # In threads, also where it is one: an interrupt comes to this one.
+        with ThreadPoolExecutor(this.most(), "incident-io-keys-rotate") as pool:
+            begun = [pool.submit(one, steps) for steps in several]
+            try:
+                for each in as_completed(begun):
+                    this.tell(each.result())
+            except BaseException:
+                this.over = "the run was interrupted"
+                pool.shutdown()  # those that are under way end first
+                this.tell_late()
+                raise
+
     rest, last = run(this.plan())
     while rest and not this.many_places:
-        this.tell(one(this.alone(rest.pop(0))))
-    with ThreadPoolExecutor(this.most(), "incident-io-keys-rotate") as pool:
-        try:
-            for each in as_completed([pool.submit(one, this.one(key)) for key in rest]):
-                this.tell(each.result())
-        except BaseException:
-            this.over = "the run was interrupted"  # those that are under way end first
-            raise
-    for key in last:
-        this.tell(one(this.one(key)))
+        all_of([this.alone(rest.pop(0))])
+    all_of([this.one(key) for key in rest])
+    all_of([this.one(key) for key in last])
     return this.found
 
 
@@ -319,6 +340,7 @@ async def _rotate_async(this: _Run) -> list[Rotated]:
         for task in begun:
             task.cancel()
         await asyncio.gather(*begun, return_exceptions=True)  # those that are under way end first
+        this.tell_late()
     for key in last:
         this.tell(await one(this.one(key)))
     return this.found
