@@ -202,16 +202,16 @@ def test_the_command_tells_where_it_is_and_leaves_signals_as_they_were(
         url, token = (line.partition("=")[2] for line in capsys.readouterr().out.splitlines())
         asked.append(httpx.get(f"{url}/v1/api_keys", headers={"Authorization": f"Bearer {token}"}, trust_env=False))
 
-    impatience = iter([signal.SIGINT, None, None, None])
-    monkeypatch.setattr(signal, "sigwait", meanwhile)
-    monkeypatch.setattr(signal, "sigtimedwait", lambda *_: next(impatience))
+    impatience = iter([{signal.SIGINT}, set(), set(), set()])
+    waits = iter([meanwhile, lambda _: None, meanwhile])
+    monkeypatch.setattr(signal, "sigwait", lambda signals: next(waits)(signals))
+    monkeypatch.setattr(signal, "sigpending", lambda: next(impatience, set()))
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     for _ in range(2):
         assert main(["mock", "--db", str(tmp_path / "keys.db"), "--seed-keys", "1"]) == 0
     assert [len(response.json()["api_keys"]) for response in asked] == [2, 2]
-    with pytest.raises(SystemExit):
-        main(["mock", "--port", "many"])
-    assert "must be a whole number from 0 to 65535, not 'many'" in capsys.readouterr().err
+    assert main(["mock", "--port", "65536"]) == 1
+    assert "65536 is not in the range 0<=x<=65535" in capsys.readouterr().err
     assert main(["mock", "--db", str(tmp_path)]) == 1
     assert capsys.readouterr() == ("", f"incident-io-keys mock: {tmp_path}: Is a directory; take another path\n")
     assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
@@ -241,7 +241,7 @@ def test_with_a_file_the_command_goes_on_where_it_was(tmp_path: Path) -> None:
 )
 def test_a_command_that_cannot_run_says_why(arguments: list[str]) -> None:
     result = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, check=False, timeout=30)
-    assert result.returncode in {1, 2}
+    assert result.returncode == 1
     assert result.stdout == ""
     assert "incident-io-keys mock: " in result.stderr
     assert "Traceback" not in result.stderr

@@ -1,11 +1,12 @@
-"""The command `incident-io-keys`."""
+"""The command `incident-io-keys` (extra `[cli]`). This module must not import what the extra brings."""
 
 from __future__ import annotations
 
-import argparse
+import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 
-from . import _mock
+_NEEDED = ("click", "jinja2", "rich")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -15,11 +16,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: What stands behind its name; without it, what this process was started with.
 
     Returns:
-        The exit code.
+        The exit code: 0, or 1 for a mistake of the user's, 2 for an error of the API's, 3 for one of the network, 130
+        for an interrupt.
     """
-    parser = argparse.ArgumentParser(prog="incident-io-keys", description="The API keys of incident.io.")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    _mock.add_to(commands)
-    chosen = parser.parse_args(arguments)
-    code: int = chosen.run(chosen)
-    return code
+    if missing := [name for name in _NEEDED if find_spec(name) is None]:
+        advice = f"{', '.join(missing)} not installed; pip install 'incident-io-keys[cli]'"
+        print(f"incident-io-keys: {advice}", file=sys.stderr)  # noqa: T201
+        return 1
+    if find_spec("fcntl") is None:
+        print("incident-io-keys: needs a POSIX system: Linux, macOS, or WSL on Windows", file=sys.stderr)  # noqa: T201
+        return 1
+    try:
+        from ._main import run
+    except KeyboardInterrupt:  # it takes a moment
+        return 130
+    return run(sys.argv[1:] if arguments is None else list(arguments))

@@ -2,75 +2,72 @@
 
 from __future__ import annotations
 
-import argparse
 import signal
-import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Final
+
+import click
+
+from incident_io_keys_generated.contract import LIMIT_ACTIVE_KEYS
 
 from ..testing import MockAPI, MockStateError
-from ..testing._api import MOST_KEYS
+from ._session import Session
 
-_ABOUT = """\
-Serves a mock of incident.io's API keys resource on a loopback socket until it is stopped (Ctrl-C).
-
-Once it answers, it prints two lines to standard output: INCIDENT_ENDPOINT=URL and INCIDENT_API_KEY=TOKEN, which a shell
-or a dotenv file takes as they are. Requests to URL/_mock/... move its clock, let requests fail, and so on.
-"""
+# Of the keys of --seed-keys: how old their tokens are, and what they may do, over and over.
+_AGES_IN_DAYS: Final = (2, 20, 45, 80, 110, 200, 400, 800)
+_ROLES: Final = (("viewer",), ("viewer", "incident_creator"), ("catalog_editor",), (), ("global_access",))
+_DAY: Final = 86_400
 
 
-def add_to(commands: argparse._SubParsersAction[Any]) -> None:
-    """Add the command to a parser."""
-    formatter = argparse.RawDescriptionHelpFormatter
-    parser = commands.add_parser("mock", help="a mock of the API", description=_ABOUT, formatter_class=formatter)
-    parser.add_argument(
-        "--port", type=_number(0, 65_535), default=0, help="the port to listen on (default: a free one)"
-    )
-    parser.add_argument("--db", metavar="FILE", help="keep all of it in this SQLite file (default: in memory)")
-    parser.add_argument(
-        "--seed-keys",
-        metavar="N",
-        type=_number(0, MOST_KEYS - 1),
-        default=0,
-        help="have N keys beside the manager, unless FILE is there already",
-    )
-    parser.set_defaults(run=run)
+@click.command()
+@click.option("--port", type=click.IntRange(0, 65_535), default=0, help="The port to listen on; by default a free one.")
+@click.option(
+    "--db",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Keep all of it in this SQLite file; by default in memory.",
+)
+@click.option(
+    "--seed-keys",
+    type=click.IntRange(0, LIMIT_ACTIVE_KEYS - 1),
+    default=0,
+    metavar="N",
+    help="Have N keys beside the manager, unless FILE is there already.",
+)
+@click.pass_obj
+def mock(session: Session, port: int, db: Path | None, seed_keys: int) -> None:
+    """Serve a mock of the API on a loopback socket until Ctrl-C.
 
-
-def _number(low: int, high: int) -> Callable[[str], int]:
-    def number(text: str) -> int:
-        if not (text.isascii() and text.isdecimal() and low <= int(text) <= high):
-            raise argparse.ArgumentTypeError(f"must be a whole number from {low} to {high}, not {text!r}")
-        return int(text)
-
-    return number
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Serve until a signal comes."""
+    Once it answers, it writes two lines to standard output: INCIDENT_ENDPOINT=URL and INCIDENT_API_KEY=TOKEN, which a
+    dotenv file takes as they are, and a shell with `export` before each. Requests to URL/_mock/... move its clock, let
+    requests fail, and so on.
+    """
     stop = {signal.SIGINT, signal.SIGTERM}
     # Blocked before there is a thread of the server's, so that no thread is interrupted: they are waited for.
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, stop)
     try:
-        _serve(arguments, stop)
-    except (MockStateError, OSError) as error:
-        reason = f"port {arguments.port}: {error.strerror}" if isinstance(error, OSError) else error
-        print(f"incident-io-keys mock: {reason}", file=sys.stderr)  # noqa: T201
-        return 1
+        _serve(session, port, db, seed_keys, stop)
+    except MockStateError as error:
+        raise click.ClickException(str(error)) from None
+    except OSError as error:
+        raise click.ClickException(f"{error.filename or f'port {port}'}: {error.strerror}") from None
     finally:
         # A second Ctrl-C is one all the same.
-        while signal.sigtimedwait(stop, 0):
-            pass
+        while stop & signal.sigpending():
+            signal.sigwait(stop)
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-    return 0
 
 
-def _serve(arguments: argparse.Namespace, stop: Iterable[signal.Signals]) -> None:
-    new = arguments.db is None or not Path(arguments.db).exists()
-    with MockAPI(arguments.db) as mock:
-        for number in range(1, arguments.seed_keys + 1 if new else 1):
-            mock.add_key(name=f"Seed key {number}", role_names=["viewer"])
-        with mock.serve(arguments.port, control=True) as server:
-            print(f"INCIDENT_ENDPOINT={server.url}\nINCIDENT_API_KEY={mock.token.reveal()}", flush=True)  # noqa: T201
+def _serve(session: Session, port: int, db: Path | None, seed_keys: int, stop: Iterable[signal.Signals]) -> None:
+    new = db is None or not db.exists()
+    with MockAPI(db) as mock:
+        for number in range(1, seed_keys + 1 if new else 1):
+            age = _AGES_IN_DAYS[number % len(_AGES_IN_DAYS)] * _DAY
+            mock.add_key(f"Seed key {number}", _ROLES[number % len(_ROLES)], age_seconds=age)
+        with mock.serve(port, control=True) as server:
+            session.terminal.write(f"INCIDENT_ENDPOINT={server.url}\nINCIDENT_API_KEY={mock.token.reveal()}\n")
+            if session.terminal.shows_tables:
+                advice = "put `export` before the two lines in another terminal, and run `incident-io-keys list` there"
+                session.terminal.tell(f"It serves until Ctrl-C. To use it, {advice}.")
             signal.sigwait(stop)

@@ -1,0 +1,58 @@
+"""`--dry-run`: which request would be sent. This module must not know for which command."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+
+from ..client import KeysClient
+from ..errors import APIStatusError, InvalidRequestError, Problem, redact
+from ..tokens import Token
+from ._session import Session
+from ._writers import as_json
+
+
+def write_request(session: Session, output: str | None, call: Callable[[KeysClient], object]) -> None:
+    """Write the request that a call would send to standard output."""
+    request = preview(call)
+    body: Any = json.loads(request.content) if request.content else None
+    if session.format(output) == "table":
+        text = f"{request.method} {request.url}\n" + ("" if body is None else as_json(body, indent=2) + "\n")
+    else:
+        text = as_json({"method": request.method, "url": str(request.url), "body": body}, indent=2) + "\n"
+    session.terminal.write(redact(text))  # whatever somebody takes for a name
+
+
+def problems_of(call: Callable[[KeysClient], object]) -> list[Problem]:
+    """Find out what keeps a call from being sent."""
+    try:
+        preview(call)
+    except InvalidRequestError as error:
+        return list(error.problems)
+    return []
+
+
+def preview(call: Callable[[KeysClient], object]) -> httpx.Request:
+    """Find out which request a call would send, without sending it.
+
+    Args:
+        call: Gets a client, and calls one of its methods.
+
+    Raises:
+        InvalidRequestError: It would send none: the arguments do not fit, or the URL of the environment does not.
+    """
+    requests: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        requests.append(request)
+        return httpx.Response(418)  # one that is not asked for again
+
+    # The token would be left out of what is shown, and need not be there.
+    transport = httpx.MockTransport(answer)
+    with KeysClient(Token("none"), transport=transport) as keys, contextlib.suppress(APIStatusError):
+        call(keys)
+    return requests[0]

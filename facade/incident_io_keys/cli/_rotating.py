@@ -1,0 +1,257 @@
+"""`rotate` and `resume`: new tokens for old ones, and what an earlier run left. Custody does both.
+
+This module must not know where a token goes to.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from typing import Any
+
+import click
+
+from incident_io_keys_generated import contract
+from incident_io_keys_generated.models import APIKey
+
+from .._arguments import refuse
+from .._operations import check_grace_period
+from ..client import KeysClient
+from ..custody import Keeper, Rotated, rotate_due, rotate_into
+from ..custody import resume as finish
+from ..custody._created import check_caller, manages
+from ..errors import Problem
+from ._destinations import check_place, destination, force, path_of, put_out, show_token, where
+from ._errors import describe, translated
+from ._filters import Filter, refuse_unknown_roles
+from ._preview import problems_of, write_request
+from ._reading import write_key
+from ._session import Session, ask, dry_run, filters, now, output, refuse_to_ask_nobody, yes
+from ._tables import TableWriter
+from ._terminal import counted
+from ._writers import as_json
+
+
+@click.command()
+@click.argument("id", required=False)
+@click.option("--due", metavar="AGE", help='Rotate all keys whose token is older: "90 days", "3 months".')
+@click.option(
+    "--grace",
+    type=int,
+    default=contract.ROTATE_API_KEY_REQUEST_GRACE_PERIOD_MINUTES_DEFAULT,
+    show_default=True,
+    metavar="MINUTES",
+    help="For how many minutes the previous token keeps working.",
+)
+@filters
+@click.option("--caller", metavar="ID", help="With --due: the key that calls, which is left out.")
+@destination
+@show_token
+@force
+@yes
+@dry_run
+@output("table", "json")
+@click.pass_obj
+def rotate(
+    session: Session,
+    id: str | None,
+    due: str | None,
+    grace: int,
+    meant: dict[str, Any],
+    caller: str | None,
+    into: dict[str, Any],
+    show_token: bool,
+    force: bool,
+    yes: bool,
+    dry_run: bool,
+    output: str | None,
+) -> int:
+    """Give the key ID another token, or all keys that are due.
+
+    The token is stored, read back and tried. What an interrupted run leaves, `resume` finishes.
+
+    With --due, keys with the role api_keys_manage are left out unless --caller says which of them calls.
+    """
+    problems: list[Problem] = []
+    check_grace_period(grace, problems)
+    if (id is None) == (due is None):
+        problems.append(
+            Problem("what is to be rotated", "is not clear", "give the ID of a key, or --due AGE, not both")
+        )
+    if id is not None and (caller is not None or any(meant.values())):
+        problems.append(Problem("--caller, --name, --role, --team", "are for --due"))
+    if due is not None and (show_token or into["token_file"] is not None):
+        problems.append(Problem("--due", "needs a place for many tokens", "give --token-dir or --keyring"))
+    keeper = None
+    if not dry_run or show_token or any(into.values()):
+        keeper = check_place(session, into, problems, force=force, show_token=show_token)
+    if id is not None:
+        problems += problems_of(lambda keys: keys.rotate(id))
+    refuse("nothing was rotated", problems)
+    if id is not None and dry_run:
+        write_request(session, output, lambda keys: keys.rotate(id, grace_period_minutes=grace))
+    elif id is not None:
+        _rotate_one(session, keeper, id, grace, output)
+    else:
+        taken = Filter.of(**meant, older_than=due, now=now())
+        with session.client() as keys:
+            found = _due(session, keys, taken, caller)
+            if dry_run or all(_left_out(key, caller) for key in found):
+                return _tell_due(session, output, found, caller)
+            if not yes:
+                _ask_for(session, found, caller)
+            assert keeper is not None and due is not None  # noqa: S101, PT018 - for the type checker
+            return _Run(session, keeper, output).rotate(keys, found, taken, due, caller, grace)
+    return 0
+
+
+def _rotate_one(session: Session, keeper: Keeper | None, id: str, grace: int, output: str | None) -> None:
+    with session.client() as keys:
+        if keeper is not None:
+            session.under_way = f"`incident-io-keys resume {session.place}` finishes what was begun, if anything was"
+            issued = rotate_into(keys, keeper, id, grace_period_minutes=grace)
+        else:
+            session.under_way = "the key may have been rotated all the same, its new token lost: rotate it again"
+            issued = keys.rotate(id, grace_period_minutes=grace)
+            put_out(issued, session)
+    more = f"works for {counted(grace, 'minute')} more" if grace else "has ended"
+    name = f"{issued.api_key.name} ({issued.api_key.id})"
+    session.terminal.tell(f"rotated {name}{where(keeper, issued.api_key.id)}; the previous token {more}")
+    if keeper is not None:
+        write_key(session, output, issued.api_key)
+
+
+def _due(session: Session, keys: KeysClient, taken: Filter, caller: str | None) -> list[APIKey]:
+    with session.terminal.waiting("asking for keys"):
+        everything = list(keys.list())
+    refuse_unknown_roles(session.terminal, taken.roles, everything)
+    check_caller("nothing was rotated", caller, everything)
+    return [key for key in everything if taken.takes(key)]
+
+
+def _left_out(key: APIKey, caller: str | None) -> str | None:
+    if key.id == caller:
+        return "it is the caller"
+    return "it may be the caller: say which key is, with --caller" if caller is None and manages(key) else None
+
+
+def _tell_due(session: Session, output: str | None, found: list[APIKey], caller: str | None) -> int:
+    reasons = {key.id: _left_out(key, caller) for key in found}
+    if session.format(output) == "table":
+        TableWriter(session.terminal.out, now()).write(found)
+        left = sum(reason is not None for reason in reasons.values())
+        told = f", {left:,} of them left out: what is, or may be, the caller" if left else ""
+        session.terminal.tell(f"{counted(len(found), 'key')} due{told}; nothing was rotated")
+    else:
+        facts = [_facts(key, "left out" if (reason := reasons[key.id]) else "due", reason) for key in found]
+        session.terminal.write(as_json(facts, indent=2) + "\n")
+    return 0
+
+
+def _ask_for(session: Session, found: list[APIKey], caller: str | None) -> None:
+    refuse_to_ask_nobody(session)
+    rotated = [key for key in found if _left_out(key, caller) is None]
+    TableWriter(session.terminal.err, now()).write(rotated)
+    left = len(found) - len(rotated)
+    told = f" {counted(left, 'key')} that may be the caller will be left out." if left else ""
+    ask(session, f"Rotate {'it' if len(rotated) == 1 else f'these {len(rotated):,}'}?{told}")
+
+
+class _Run:
+    """The rotation of all keys that are due. What came of each is told as it is known, and not only at the end."""
+
+    def __init__(self, session: Session, keeper: Keeper, output: str | None) -> None:
+        self._session = session
+        self._keeper = keeper
+        self._in_words = session.format(output) == "table"
+        self._code = 0
+        self._facts: list[dict[str, Any]] = []
+
+    def rotate(
+        self, keys: KeysClient, found: list[APIKey], taken: Filter, due: str, caller: str | None, grace: int
+    ) -> int:
+        """Rotate the keys that were found, as far as they are still meant."""
+        ids = {key.id for key in found}
+        resume = f"incident-io-keys resume {self._session.place}"
+        self._session.under_way = f"`{resume}` finishes what was begun, if anything is not finished"
+        with self._session.terminal.waiting("rotating") as waiting:
+
+            def progress(rotated: Rotated, done: int, total: int) -> None:
+                with waiting.aside():
+                    self._tell(rotated)
+                waiting.says(f"{done:,} of {total:,}", done, total)
+
+            try:
+                rotate_due(
+                    *(keys, self._keeper),
+                    older_than=due,
+                    which=lambda key: key.id in ids and taken.takes(key),
+                    caller=caller,
+                    grace_period_minutes=grace,
+                    progress=progress,
+                )
+            except BaseException:
+                with waiting.aside(), contextlib.suppress(OSError):
+                    self._sum_up(grace)
+                raise
+        self._sum_up(grace)
+        return self._code
+
+    def _tell(self, rotated: Rotated) -> None:
+        failure = None if rotated.error is None else describe(self._session, rotated.error)
+        self._code = max(self._code, failure.code if failure else 0)
+        lines = failure.lines if failure else translated(self._session, rotated.reason or "")
+        facts = _facts(rotated.key, rotated.state, " ".join(lines) or None)
+        if rotated.state == "rotated" and (path := path_of(self._keeper, rotated.key.id)) is not None:
+            facts["token_file"] = str(path)
+        self._facts.append({**facts, **(failure.facts if failure else {})})
+        if self._in_words:
+            first, *more = lines or [""]
+            name = f"{rotated.state} {rotated.key.name} ({rotated.key.id})"
+            self._session.terminal.say([f"{name}: {first}" if first else name, *(f"  {line}" for line in more)])
+
+    def _sum_up(self, grace: int) -> None:
+        states = Counter(facts["state"] for facts in self._facts)
+        counts = ", ".join(f"{count:,} {state}" for state, count in states.items())
+        grace_told = f"; previous tokens work for {counted(grace, 'minute')}" if states["rotated"] else ""
+        self._session.terminal.tell(f"{counts or 'none rotated'}{grace_told}")
+        if not self._in_words:
+            self._session.terminal.write(as_json(self._facts, indent=2) + "\n")
+
+
+def _facts(key: APIKey, state: str, reason: str | None) -> dict[str, Any]:
+    return {"id": key.id, "name": key.name, "state": state, "reason": reason}
+
+
+@click.command()
+@destination
+@force
+@output("table", "json")
+@click.pass_obj
+def resume(session: Session, into: dict[str, Any], force: bool, output: str | None) -> int:
+    """Finish what earlier runs left whose tokens were to go to the same place.
+
+    Run it after an error that says so, with the option that said where the token goes.
+    """
+    problems: list[Problem] = []
+    keeper = check_place(session, into, problems, force=force, resuming=True)
+    refuse("nothing was resumed", problems)
+    assert keeper is not None, "standard output is not among the options"  # noqa: S101 - for the type checker
+    with session.client() as keys:
+        results = finish(keys, keeper)
+    code, facts, lines = 0, [], []
+    for each in results:
+        failure = None if each.error is None else describe(session, each.error)
+        code = max(code, failure.code if failure else 0, 1 if each.state == "open" else 0)
+        advice = translated(session, each.advice)
+        more = {} if failure is None else failure.facts
+        about = {"state": each.state, "operation": each.operation, "id": each.key_id, "name": each.name}
+        facts.append({**about, "advice": " ".join(advice), **more})
+        name = " ".join(part for part in (each.state, each.name, f"({each.key_id})" if each.key_id else "") if part)
+        kept = failure.lines[-1:] if failure and "token_file" in more else []
+        lines += [f"{name}: {advice[0]}", *(f"  {line}" for line in (*advice[1:], *kept))]
+    if session.format(output) == "table":
+        session.terminal.say(lines or [f"nothing was left for {session.place}"])
+    else:
+        session.terminal.write(as_json(facts, indent=2) + "\n")
+    return code

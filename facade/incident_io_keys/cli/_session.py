@@ -1,0 +1,131 @@
+"""What one run of the command has in its hands. This module must not know what the commands do."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar
+
+import click
+import httpx
+from attrs import define, field
+from click.shell_completion import CompletionItem
+
+from incident_io_keys_generated import contract
+from incident_io_keys_generated.models import AccountRole, TeamRole
+
+from .._settings import URL_VARIABLE
+from ..client import KeysClient
+from ..custody import Keeper
+from ..tokens import Token
+from ._terminal import Terminal
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_USER_AGENT: Final = "incident-io-keys-cli"
+
+
+@define
+class Session:
+    """One run of the command.
+
+    Attributes:
+        terminal: Where it writes.
+        keeper: Where it brings a token, once that is known.
+        place: The options that say so.
+        under_way: What to do if this run ends now, and nobody writes down what it was at.
+        in_hand: A token that is on its way to standard output.
+    """
+
+    terminal: Terminal = field(factory=Terminal)
+    keeper: Keeper | None = None
+    place: str = ""
+    under_way: str | None = None
+    in_hand: Token | None = None
+
+    def client(self) -> KeysClient:
+        """A client of what the environment says."""
+        return KeysClient(user_agent=_USER_AGENT)
+
+    @property
+    def endpoint(self) -> str:
+        """Where the keys are: the name of the host, and its port if that is not the usual one."""
+        return httpx.URL(os.environ.get(URL_VARIABLE) or contract.SERVER).netloc.decode()
+
+    def format(self, wanted: str | None) -> str:
+        """The form of what is written: as it was asked for, or what suits who reads it."""
+        return wanted or ("table" if self.terminal.shows_tables else "json")
+
+
+def now() -> datetime:
+    """What time it is."""
+    return datetime.now(UTC)
+
+
+def ask(session: Session, question: str) -> None:
+    """Ask whether to do it.
+
+    Raises:
+        ClickException: It is not to be done, or there is nobody to ask.
+    """
+    refuse_to_ask_nobody(session)
+    if not session.terminal.confirms(question):
+        raise click.ClickException("nothing was changed")
+
+
+def refuse_to_ask_nobody(session: Session) -> None:
+    """See that there is somebody who could answer.
+
+    Raises:
+        UsageError: There is not.
+    """
+    if not session.terminal.can_ask:
+        raise click.UsageError("there is no terminal to ask at; --yes does it without")
+
+
+dry_run = click.option("--dry-run", is_flag=True, help="Print what would be sent, and change nothing.")
+yes = click.option("--yes", is_flag=True, help="Do not ask.")
+
+
+def output(*formats: str) -> Callable[[F], F]:
+    """The option that says in which form the answer is written."""
+    return click.option(
+        "--output",
+        "output",
+        type=click.Choice(formats),
+        help="What to write; by default a table on a terminal, JSON elsewhere. With json, errors are JSON too.",
+    )
+
+
+def completed(*kinds: type[AccountRole | TeamRole]) -> Callable[[Any, Any, str], list[CompletionItem]]:
+    """What completes an option that takes a role."""
+    names = sorted({role.value for kind in kinds for role in kind})
+    return lambda _context, _parameter, begun: [CompletionItem(name) for name in names if name.startswith(begun)]
+
+
+def filters(function: F) -> F:
+    """The options that say which keys are meant, given to the function as one dictionary."""
+
+    @functools.wraps(function)
+    def wrapped(*args: Any, role: Any, team: Any, name: Any, **others: Any) -> Any:
+        return function(*args, meant={"role": role, "team": team, "name": name}, **others)
+
+    for option in (
+        click.option(
+            "--name", multiple=True, metavar="GLOB", help='Only keys with such a name: "deploy *". Can be repeated.'
+        ),
+        click.option(
+            "--team", multiple=True, metavar="ID", help="Only keys of this team. Can be repeated: any of them."
+        ),
+        click.option(
+            "--role",
+            multiple=True,
+            metavar="ROLE",
+            shell_complete=completed(AccountRole, TeamRole),
+            help="Only keys with this role. Can be repeated: any of these.",
+        ),
+    ):
+        wrapped = option(wrapped)
+    return wrapped  # type: ignore[return-value]

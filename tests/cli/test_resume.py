@@ -1,0 +1,157 @@
+"""`resume`: what earlier runs left, and where the tokens are afterwards."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from incident_io_keys import APIKey, APITimeoutError, IssuedKey, KeysClient, Token
+from incident_io_keys.custody import FileKeeper, KeeperError
+from incident_io_keys.testing import MockAPI, faults
+
+from .conftest import Open, Run, by_name, ended, rescued, rotated, screen, token_in, works
+
+
+@pytest.mark.parametrize("force", [["--force"], []])
+def test_what_was_begun_with_force_is_finished_with_it(
+    run: Run, mock: MockAPI, keys: KeysClient, key: APIKey, tmp_path: Path, force: list[str]
+) -> None:
+    path = tmp_path / "token"
+    path.write_text("inc_before" if force else "")
+    before = path.read_text()
+    mock.fail_next(faults.Close(), operation="rotate")
+    left = run("rotate", key.id, "--token-file", path, *force)
+    assert left.code == 3
+    advice = " ".join(["incident-io-keys resume --token-file", str(path), *force])
+    assert f"{advice} goes on with it" in left.err
+    if force:
+        count = len(rotated(mock))
+        refused = run("resume", "--token-file", path, "--output", "table")
+        assert refused.code == 1
+        assert "exists; --force replaces what is in it" in refused.out
+        assert (len(rotated(mock)), path.read_text()) == (count, before), "no token was used up for that"
+    assert run("resume", "--token-file", path, *force).code == 0
+    assert works(keys, token_in(path), key.id)
+    assert run("resume", "--token-file", path, *force).out == "[]\n"
+
+
+DEFINITION = ("--name", "deploy bot", "--role", "viewer", "--role", "incident_creator")
+
+
+def full(*_: object) -> None:
+    raise KeeperError("the disk is full")
+
+
+def test_a_token_that_found_no_place_is_kept(
+    run: Run, keys: KeysClient, key: APIKey, tokens: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FileKeeper, "store", full)
+    result = run("rotate", "--due", "90 days", "--token-dir", tokens, "--yes")
+    assert result.code == 1
+    [told] = json.loads(result.out)
+    assert told["state"] == "failed"
+    assert works(keys, token_in(Path(told["token_file"])), key.id)
+    assert rescued(tmp_path) == token_in(Path(told["token_file"]))
+
+
+def test_what_is_left_is_finished_or_told(run: Run, mock: MockAPI, keys: KeysClient, key: APIKey, tokens: Path) -> None:
+    nothing = run("resume", "--token-dir", tokens, "--output", "table")
+    assert (nothing.code, nothing.out) == (0, f"nothing was left for --token-dir {tokens}\n")
+    mock.fail_next(faults.Close(), operation="rotate")
+    assert run("rotate", key.id, "--token-dir", tokens).code == 3
+    mock.fail_next(faults.Status(401), operation="show")
+    left = run("resume", "--token-dir", tokens)
+    assert left.code == 2
+    [told] = json.loads(left.out)
+    assert (told["state"], told["id"]) == ("open", key.id)
+    assert "run incident-io-keys resume again once this is mended" in told["advice"]
+    done = run("resume", "--token-dir", tokens, "--output", "table")
+    assert (done.code, done.out.partition(":")[0]) == (0, f"finished deploy bot ({key.id})")
+    assert works(keys, token_in(tokens / key.id), key.id)
+    assert run("resume", "--token-dir", tokens).out == "[]\n"
+
+
+def test_what_may_still_happen_is_told_and_is_no_success(
+    run: Run, mock: MockAPI, key: APIKey, tokens: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rotate = KeysClient.rotate
+
+    def lost(self: KeysClient, id: str, **options: int) -> IssuedKey:
+        if not mock.requests:  # a rehearsal
+            return rotate(self, id, **options)
+        raise APITimeoutError("nobody knows", may_have_applied=True)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(KeysClient, "rotate", lost)
+        assert run("rotate", key.id, "--token-dir", tokens).code == 3
+    result = run("resume", "--token-dir", tokens, "--output", "table")
+    assert result.code == 1
+    assert result.out.startswith(f"open deploy bot ({key.id}): the key")
+    assert "run incident-io-keys resume again after" in result.out
+    assert rotated(mock) == []
+
+
+def test_a_token_that_resume_could_not_place_is_kept(
+    run: Run, mock: MockAPI, keys: KeysClient, key: APIKey, tokens: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mock.fail_next(faults.Close(), operation="rotate")
+    assert run("rotate", key.id, "--token-dir", tokens).code == 3
+    monkeypatch.setattr(FileKeeper, "store", full)
+    result = run("resume", "--token-dir", tokens, "--output", "table")
+    assert result.code == 1
+    where = Path(result.out.rpartition("is in ")[2].partition(",")[0])
+    assert works(keys, token_in(where), key.id)
+
+
+def test_what_an_interrupted_create_left_is_finished(run: Run, mock: MockAPI, tmp_path: Path) -> None:
+    (tmp_path / "tokens").mkdir(0o700)
+    place = ("--token-dir", tmp_path / "tokens")
+    mock.fail_next(faults.Close(), operation="create")
+    first = run("create", *DEFINITION, *place)
+    assert first.code == 3
+    assert f"incident-io-keys resume --token-dir {tmp_path / 'tokens'} goes on with it" in first.err
+    second = run("resume", *place, "--output", "json")
+    assert second.code == 0
+    [told] = json.loads(second.out)
+    with KeysClient(mock.token, transport=mock.transport()) as keys:
+        key = by_name(keys, "deploy bot")
+        assert (told["state"], told["operation"], told["id"]) == ("finished", "create", key.id)
+        assert works(keys, FileKeeper(tmp_path / "tokens").load(key.id) or Token(""), key.id)
+
+
+def test_force_does_not_make_resume_blind(run: Run, mock: MockAPI, tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    path.write_text("something")
+    mock.fail_next(faults.Status(503), operation="show", times=4)
+    assert run("create", *DEFINITION, "--token-file", path, "--force").code == 1
+    stored = path.read_text()
+    [told] = json.loads(run("resume", "--token-file", path, "--force").out)
+    assert (told["state"], path.read_text()) == ("finished", stored)
+    assert not any(request.url.path.endswith("rotate") for request in mock.requests)
+
+
+def test_as_a_process_it_tells_what_came_of_it(
+    process: Run, mock: MockAPI, keys: KeysClient, key: APIKey, tokens: Path
+) -> None:
+    mock.fail_next(faults.Close(), operation="rotate")
+    assert process("rotate", key.id, "--token-dir", tokens).code == 3
+    result = process("resume", "--token-dir", tokens)
+    assert (result.code, result.err) == (0, "")
+    assert [(each["state"], each["id"]) for each in json.loads(result.out)] == [("finished", key.id)]
+    assert works(keys, token_in(tokens / key.id), key.id)
+
+
+def test_at_a_terminal_it_tells_it_in_words(
+    terminal: Open, run: Run, mock: MockAPI, keys: KeysClient, key: APIKey, tokens: Path
+) -> None:
+    mock.fail_next(faults.Close(), operation="rotate")
+    assert run("rotate", key.id, "--token-dir", tokens).code == 3
+    child = terminal("resume", "--token-dir", tokens)
+    assert ended(child) == 0
+    assert any(line.startswith(f"finished deploy bot ({key.id}): ") for line in screen(child.before or ""))
+    child = terminal("rotate", key.id, "--token-dir", tokens)
+    assert ended(child) == 0
+    assert f"rotated deploy bot ({key.id}); its token is in " in " ".join(screen(child.before or ""))
+    assert works(keys, token_in(tokens / key.id), key.id)
