@@ -111,7 +111,7 @@ def test_without_arguments_it_tells_what_there_is(both: Run) -> None:
     result = both()
     assert (result.code, result.out) == (USER, "")
     assert result.err.startswith("Usage: incident-io-keys [OPTIONS] COMMAND [ARGS]...\n")
-    commands = ["list", "show", "create", "update", "delete", "rotate", "resume", "roles", "mock", "demo"]
+    commands = ["list", "show", "create", "update", "delete", "rotate", "resume", "audit", "roles", "mock", "demo"]
     told = [line.split()[0] for line in result.err.partition("Commands:\n")[2].splitlines()]
     assert told == [*commands, "completion"]
 
@@ -119,7 +119,7 @@ def test_without_arguments_it_tells_what_there_is(both: Run) -> None:
 @pytest.mark.parametrize("columns", ["80", "200"])
 def test_help_fits_the_terminal(run: Run, monkeypatch: pytest.MonkeyPatch, columns: str) -> None:
     monkeypatch.setenv("COLUMNS", columns)
-    for command in ("list", "create", "update", "rotate", "completion"):
+    for command in ("list", "create", "update", "rotate", "audit", "completion"):
         result = run(command, "--help")
         assert (result.code, result.err) == (0, "")
         assert all(len(line) <= min(int(columns), 100) for line in result.out.splitlines())

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from incident_io_keys.testing import MockAPI
+
 from ..spec import ROOT
 
 # What the package needs, and what that needs in turn.
@@ -34,16 +36,19 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
-@pytest.fixture(scope="module")
-def python(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def installed(dist: Path, environment: Path, extra: str = "") -> Path:
     """The interpreter of an environment that holds the wheel and what it brings."""
-    environment = tmp_path_factory.mktemp("environment")
     run(sys.executable, "-m", "venv", environment)
     python = environment / "bin" / "python"
     [wheel] = dist.glob("*.whl")
-    constraints = ROOT / "scripts" / "constraints.txt"
-    run(python, "-m", "pip", "install", "-qq", "--disable-pip-version-check", "--constraint", constraints, wheel)
+    options = ("-qq", "--disable-pip-version-check", "--constraint", ROOT / "scripts" / "constraints.txt")
+    run(python, "-m", "pip", "install", *options, f"{wheel}{extra}")
     return python
+
+
+@pytest.fixture(scope="module")
+def python(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return installed(dist, tmp_path_factory.mktemp("environment"))
 
 
 def test_the_wheel_holds_two_typed_packages_a_pytest_plugin_and_nothing_else(dist: Path) -> None:
@@ -96,6 +101,24 @@ def test_custody_works_without_the_extra_and_says_how_to_get_it(python: Path, tm
     )
     said = run(python, "-I", "-W", "error", "-c", program, tmp_path)
     assert said == "keyring: is not installed; pip install 'incident-io-keys[keyring]'\n"
+
+
+def test_the_command_says_how_to_get_what_it_needs(python: Path) -> None:
+    result = subprocess.run([python.parent / "incident-io-keys", "list"], capture_output=True, text=True, check=False)
+    advice = "incident-io-keys: click, jinja2, rich not installed; pip install 'incident-io-keys[cli]'\n"
+    assert (result.returncode, result.stdout, result.stderr) == (1, "", advice)
+
+
+def test_with_the_extra_the_command_works(dist: Path, tmp_path: Path) -> None:
+    command = installed(dist, tmp_path / "environment", "[cli]").parent / "incident-io-keys"
+    assert "7 keys on 3 pages" in run(command, "demo")
+    with MockAPI() as mock, mock.serve() as server:
+        environment = {"INCIDENT_ENDPOINT": server.url, "INCIDENT_API_KEY": mock.token.reveal(), "HOME": str(tmp_path)}
+        page = subprocess.run(
+            [command, "audit", "--output", "html"], env=environment, capture_output=True, text=True, check=True
+        )
+    assert page.stdout.startswith("<!doctype html>")
+    assert "<script>" in page.stdout
 
 
 @pytest.mark.parametrize("page", ["api.py", "custody.py"])

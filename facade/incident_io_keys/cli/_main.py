@@ -21,6 +21,7 @@ from click.shell_completion import shell_complete
 
 from .._version import __version__
 from . import _mock
+from ._audit_command import audit
 from ._completion import VARIABLE, completion
 from ._demo import demo
 from ._errors import Interrupted, describe
@@ -43,7 +44,7 @@ The API keys of incident.io.
 INCIDENT_API_KEY holds the token of a key with the role api_keys_manage; INCIDENT_ENDPOINT, if it is set, the URL to
 ask.
 
-Exit codes: 0, or 1 for a mistake in what was asked, 2 for an error of the API's,
+Exit codes: 0, or 1 for a mistake in what was asked (and for findings of audit --fail-on), 2 for an error of the API's,
 3 for one of the network, 130 for Ctrl-C.
 """
 
@@ -73,7 +74,7 @@ def _commands() -> None:
 
 
 _commands.params.append(_debug())
-for _command in (list_, show, create, update, delete, rotate, resume, roles, _mock.mock, demo, completion):
+for _command in (list_, show, create, update, delete, rotate, resume, audit, roles, _mock.mock, demo, completion):
     _commands.add_command(_command)
 
 

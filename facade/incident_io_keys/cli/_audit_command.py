@@ -1,0 +1,90 @@
+"""`audit`: the review of all keys. This module must not know the rules, nor how a report looks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from incident_io_keys_generated.models import AccountRole, TeamRole
+
+from ._audit import POWERFUL, Review, Severity
+from ._filters import limit_ago, refuse_unknown_roles
+from ._reports import REPORTS
+from ._session import Session, completed, now
+from ._terminal import counted
+
+_SEVERITIES = [severity.word for severity in sorted(Severity, reverse=True)]
+
+
+@click.command()
+@click.option(
+    "--older-than", default="90 days", show_default=True, metavar="AGE", help="From which age on a token is old."
+)
+@click.option(
+    "--powerful-role",
+    multiple=True,
+    metavar="ROLE",
+    shell_complete=completed(AccountRole, TeamRole),
+    help="A role that only few keys should have, in the place of the usual list. Can be repeated.",
+)
+@click.option(
+    "--accept",
+    multiple=True,
+    metavar="ID",
+    help="A key whose roles and creator are as they should be: told as info. Can be repeated.",
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice(_SEVERITIES),
+    help="Exit with 1 if there is a finding of this severity or a higher one.",
+)
+@click.option(
+    "--output",
+    type=click.Choice(list(REPORTS)),
+    help="What to write; by default a table on a terminal, JSON elsewhere. html is one file with all in it.",
+)
+@click.pass_obj
+def audit(
+    session: Session,
+    older_than: str,
+    powerful_role: tuple[str, ...],
+    accept: tuple[str, ...],
+    fail_on: str | None,
+    output: str | None,
+) -> int:
+    """Review all keys that you may see.
+
+    \b
+    old-token        medium; high if twice as old, or with a powerful role
+    powerful-role    high in the account, medium in teams
+    made-by-key      low
+    unknown-role     low: a role that this version does not know
+    no-roles         low
+    name-used-twice  low
+    head-room        medium with 90 % of the keys that can be, high with 98 %
+    """  # noqa: D301 - click's mark of a paragraph that stays as it is
+    instant = now()
+    review = Review(
+        now=instant,
+        limit=limit_ago(older_than, instant),
+        older_than=older_than,
+        powerful=frozenset(powerful_role or map(str, POWERFUL)),
+        accepted=frozenset(accept),
+    )
+    keys: list[Any] = []
+    with session.client() as client, session.terminal.waiting("asking for keys") as waiting:
+        for page in client.list(prefetch=True).pages():
+            keys += page.keys
+            waiting.says(f"{len(keys):,} keys so far")
+    report = review.report(keys, session.endpoint)
+    refuse_unknown_roles(session.terminal, powerful_role, keys)
+    for unseen in sorted(review.accepted - {key.id for key in keys}):
+        session.terminal.tell(f"--accept {unseen}: there is no such key")
+    REPORTS[session.format(output)](report, session.terminal)
+    if fail_on is None:
+        return 0
+    worst = [finding for finding in report.findings if finding.severity >= Severity[fail_on.upper()]]
+    if worst:
+        session.terminal.tell(f"audit: {counted(len(worst), 'finding')} of severity {fail_on} or higher")
+    return 1 if worst else 0
