@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from itertools import dropwhile, takewhile
 from pathlib import Path
@@ -12,6 +15,9 @@ from typing import Any
 import attrs
 import pytest
 
+from incident_io_keys.cli import _audit, _main
+from incident_io_keys.cli._audit import POWERFUL
+from incident_io_keys.cli._audit_command import audit
 from incident_io_keys.testing import MockAPI, MockSettings, faults
 from incident_io_keys.testing._control import _PATHS, PREFIX
 from incident_io_keys.testing._refusals import TYPES
@@ -52,12 +58,69 @@ def test_every_snippet_runs(
     shown = capsys.readouterr().out
     assert "inc_" not in shown
     if "InvalidRequestError" in block:
-        [printed] = [text for text in blocks(README, "text") if "was not sent" in text]
+        [printed] = [text for text in blocks(TEXTS[name], "text") if "was not sent" in text]
         assert shown == printed
 
 
+# What other tests run, or are run by: the first words of lines.
+ELSEWHERE = ("scripts/", "pip install", "incident-io-keys mock")
+SHELL = [(name, block) for name, text in TEXTS.items() for block in blocks(text, "sh")]
+
+
+@pytest.mark.usefixtures("incident_io_mock_server")
+@pytest.mark.parametrize(("name", "block"), SHELL)
+def test_every_command_runs(
+    name: str, block: str, incident_io_mock: MockAPI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issued = incident_io_mock.add_key("deploy bot", ["viewer"], age_seconds=100 * 86_400)
+    monkeypatch.setenv("ID", issued.api_key.id)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    path = Path(sys.executable).parent  # where the command is
+    lines = [line for line in block.splitlines() if not line.startswith(ELSEWHERE)]
+    done = subprocess.run(
+        ["/bin/bash", "-euo", "pipefail", "-c", "\n".join(lines)],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": f"{path}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, f"{name}: {done.stderr}"
+    if "curl" not in block:  # which shows what the API answers
+        assert "inc_" not in done.stdout + done.stderr
+
+
+def test_every_command_and_option_of_the_pages_is_there() -> None:
+    commands = _main._commands.commands
+    options = {each for command in commands.values() for option in command.params for each in option.opts}
+    page = TEXTS["cli.md"] + TEXTS["audit.md"] + MOCK
+    told = {line.split()[0] for line in re.findall(r"^\| `([a-z ID]+?)[` ]", page, re.MULTILINE)}
+    assert set(commands) <= told
+    used = set(re.findall(r"`(--[a-z-]+[a-z])\b(?!-)", page))
+    assert used <= options | {"--help"}
+    wanted = {each for each in options if each.startswith("--")} - {"--debug"}
+    assert wanted <= set(re.findall(r"--[a-z-]+", page)) | _IN_ONE_WORD
+
+
+# Of `update`: --add-… and --remove-… stand for them.
+_IN_ONE_WORD = {f"--{verb}-{what}" for verb in ("add", "remove") for what in ("role", "team", "team-role")}
+
+
+def test_the_list_of_powerful_roles_is_the_audit_s() -> None:
+    assert re.findall(r"^- `(\w+)`$", TEXTS["audit.md"], re.MULTILINE) == sorted(POWERFUL)
+
+
+def test_the_checks_of_the_page_are_the_audit_s() -> None:
+    source = inspect.getsource(_audit)
+    checks = set(re.findall(r'check="([a-z-]+)"', source))
+    assert set(re.findall(r"^\| `([a-z-]+)` \|", TEXTS["audit.md"], re.MULTILINE)) == checks
+    in_help = (audit.help or "").partition("\b\n")[2].strip().splitlines()
+    assert {line.split()[0] for line in in_help} == checks
+
+
 def test_every_script_that_is_shown_is_there() -> None:
-    named = set(re.findall(r"\bscripts/\w+", README))
+    named = set(re.findall(r"\bscripts/\w+", "".join(TEXTS.values())))
     assert {"scripts/demo", "scripts/test", "scripts/generate"} <= named
     assert all((ROOT / name).is_file() for name in named)
 
@@ -65,11 +128,16 @@ def test_every_script_that_is_shown_is_there() -> None:
 def test_every_link_leads_somewhere() -> None:
     for page in PAGES:
         text = TEXTS[page.name]
-        headings = {re.sub(r"[^\w -]", "", line).strip().lower().replace(" ", "-") for line in text.splitlines()}
         for target in re.findall(r"\]\((?!https?:)([^)]+)\)", text):
             path, _, anchor = target.partition("#")
             assert not path or (page.parent / path).is_file(), target
-            assert not anchor or anchor in headings, target
+            found = headings_of((page.parent / path).read_text(encoding="utf-8") if path and anchor else text)
+            assert not anchor or anchor in found, target
+
+
+def headings_of(text: str) -> set[str]:
+    """What a link can point to within a page."""
+    return {re.sub(r"[^\w -]", "", line).strip().lower().replace(" ", "-") for line in text.splitlines()}
 
 
 def table(heading: str) -> list[list[str]]:
