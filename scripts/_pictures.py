@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -53,6 +54,12 @@ def main() -> None:
         in_a_browser(run("incident-io-keys audit --output html", environment), PICTURES / "audit.png")
 
 
+def chromium() -> str | None:
+    """Where a Chromium is, by the names that scripts/install knows; CHROMIUM names another one."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+
+
 def at_a_terminal(command: str, environment: dict[str, str]) -> str:
     console = Console(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True)
     console.print(Text(f"$ {command}"))
@@ -78,8 +85,7 @@ def in_a_browser(page: str, picture: Path) -> None:
     with tempfile.TemporaryDirectory() as directory, sync_playwright() as playwright:
         file = Path(directory) / "report.html"
         file.write_text(page, encoding="utf-8")
-        path = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
         opened = browser.new_page(viewport={"width": 1000, "height": 860}, color_scheme="light")
         opened.goto(file.as_uri())
         opened.screenshot(path=picture)

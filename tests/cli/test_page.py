@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +12,7 @@ import pytest
 from attrs import evolve
 from playwright.sync_api import Browser, BrowserContext, Dialog, Page, sync_playwright
 
+from _pictures import chromium
 from incident_io_keys.cli._html import bars, page
 from incident_io_keys.testing import MockAPI
 
@@ -29,8 +28,7 @@ Open = Callable[..., Page]
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    path = chromium()
     if path is None:
         needed("Chromium")
     with sync_playwright() as playwright:

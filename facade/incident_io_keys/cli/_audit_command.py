@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from incident_io_keys_generated.models import AccountRole, TeamRole
 
 from ._audit import POWERFUL, Review, Severity
-from ._filters import limit_ago, refuse_unknown_roles
+from ._filters import limit_ago, refuse_unknown_roles, roles_of
+from ._reading import all_keys
 from ._reports import REPORTS
 from ._session import Session, completed, now
 from ._terminal import counted
@@ -72,13 +71,10 @@ def audit(
         powerful=frozenset(powerful_role or map(str, POWERFUL)),
         accepted=frozenset(accept),
     )
-    keys: list[Any] = []
-    with session.client() as client, session.terminal.waiting("asking for keys") as waiting:
-        for page in client.list(prefetch=True).pages():
-            keys += page.keys
-            waiting.says(f"{len(keys):,} keys so far")
+    with session.client() as client:
+        keys = all_keys(session, client)
+    refuse_unknown_roles(session.terminal, powerful_role, roles_of(keys))
     report = review.report(keys, session.endpoint)
-    refuse_unknown_roles(session.terminal, powerful_role, keys)
     for unseen in sorted(review.accepted - {key.id for key in keys}):
         session.terminal.tell(f"--accept {unseen}: there is no such key")
     REPORTS[session.format(output)](report, session.terminal)

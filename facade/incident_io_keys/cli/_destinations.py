@@ -20,6 +20,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from ..custody import CustodyError, FileKeeper, Keeper, KeeperError, KeyringKeeper, _files
+from ..custody._file_keepers import PRIVATE, SIZE, failed, read_token, write_token
 from ..errors import InvalidRequestError, Problem
 from ..tokens import IssuedKey, Token
 from ._session import Session
@@ -27,9 +28,6 @@ from ._state import state_directory
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-# More than a token has.
-_SIZE: Final = 65536
-_PRIVATE: Final = stat.S_IRUSR | stat.S_IWUSR
 _PATH: Final = click.Path(path_type=Path)
 
 
@@ -67,9 +65,9 @@ class TokenFileKeeper:
                 raise KeeperError(f"everyone can write to {self.path.parent}: choose a directory of your own")
             if os.path.lexists(self.path):
                 self._check_file()
-            _files.rehearse(self.path, _SIZE, mode=_PRIVATE)
+            _files.rehearse(self.path, SIZE, mode=PRIVATE)
         except OSError as error:
-            raise self._failed("would not be kept", error) from None
+            raise failed("would not be kept", self.path, error) from None
 
     def store(self, key: str, token: Token) -> None:  # noqa: ARG002 - it keeps one
         """Keep a token.
@@ -81,14 +79,7 @@ class TokenFileKeeper:
         Raises:
             KeeperError: It cannot be kept.
         """
-        try:
-            new = not self._replace and not self._is_empty()
-            # surrogatepass: what cannot be encoded would be in the exception that says so.
-            _files.replace(
-                self.path, lambda: token.reveal().encode("utf-8", "surrogatepass") + b"\n", mode=_PRIVATE, new=new
-            )
-        except OSError as error:
-            raise self._failed("was not kept", error) from None
+        write_token(self.path, token, new=not self._replace and not self._is_empty())
         self._hidden = False
 
     def load(self, key: str) -> Token | None:  # noqa: ARG002 - it keeps one
@@ -100,15 +91,7 @@ class TokenFileKeeper:
         Raises:
             KeeperError: The file cannot be read.
         """
-        if self._hidden:
-            return None
-        try:
-            token = Token(_files.read(self.path).decode("utf-8", "replace").strip())
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise self._failed("cannot be read", error) from None
-        return None if token == Token("") else token
+        return None if self._hidden else read_token(self.path)
 
     def _check_file(self) -> None:
         found = self.path.lstat()
@@ -125,9 +108,6 @@ class TokenFileKeeper:
     def _is_empty(self) -> bool:
         # As `mktemp` makes it.
         return self.path.is_file() and not self.path.stat().st_size
-
-    def _failed(self, what: str, error: OSError) -> KeeperError:
-        return KeeperError(f"a token {what} in {self.path}: {error.strerror or type(error).__name__}")
 
 
 def destination(function: F) -> F:

@@ -27,6 +27,7 @@ from ..errors import (
 )
 from ..tokens import Token
 from ._session import Session
+from ._signals import Interrupted
 from ._state import rescue
 from ._terminal import printable
 from ._writers import as_json
@@ -56,14 +57,6 @@ _WORDS: Final = {
     "choose another one with backend=...": "PYTHON_KEYRING_BACKEND names another one",
 }
 _INDEX: Final = re.compile(r"\[\d+\]$")
-
-
-class Interrupted(KeyboardInterrupt):
-    """A signal that ends the command."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.code = 128 + number
 
 
 @define
@@ -171,8 +164,7 @@ def translated(session: Session, text: str) -> list[str]:
 
 def _lines(session: Session, text: str) -> list[str]:
     # The place as it is: it is to be typed.
-    resume = f"incident-io-keys resume {session.place}".rstrip()
-    return [printable(line.strip()).replace("resume(client, keeper)", resume) for line in text.splitlines()]
+    return [printable(line.strip()).replace("resume(client, keeper)", session.resume) for line in text.splitlines()]
 
 
 def _renamed(session: Session, problem: Problem) -> Problem:

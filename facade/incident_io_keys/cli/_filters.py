@@ -59,7 +59,7 @@ class Filter:
     def takes(self, key: APIKey) -> bool:
         """Whether a key is meant."""
         return (
-            (not self.roles or any(role.name in self.roles for role in (*key.roles, *key.team_roles)))
+            (not self.roles or not self.roles.isdisjoint(roles_of([key])))
             and (not self.teams or not self.teams.isdisjoint(key.team_ids))
             and (not self.names or any(fnmatchcase(key.name.casefold(), name.casefold()) for name in self.names))
             and (self.limit is None or is_due(key, self.limit))
@@ -78,22 +78,24 @@ def limit_ago(older_than: str, now: datetime) -> datetime:
     return limit
 
 
-def refuse_unknown_roles(terminal: Terminal, names: Iterable[str], keys: Iterable[APIKey]) -> None:
+def roles_of(keys: Iterable[APIKey]) -> set[str]:
+    """The names of the roles that keys have, in the account or in teams."""
+    return {role.name for key in keys for role in (*key.roles, *key.team_roles)}
+
+
+def refuse_unknown_roles(terminal: Terminal, names: Iterable[str], held: set[str]) -> None:
     """See that every role is one that this version knows, or that some key has.
 
     Args:
         terminal: Where it is told if one is neither.
         names: The names of the roles.
-        keys: All keys.
+        held: The names of the roles that some key has.
 
     Raises:
         InvalidRequestError: Some are typing errors, by all appearances.
     """
-    unknown = {name for name in names if name not in _KNOWN}
-    if unknown:
-        unknown -= {role.name for key in keys for role in (*key.roles, *key.team_roles)}
     problems = []
-    for name in sorted(unknown):
+    for name in sorted(set(names) - _KNOWN - held):
         message = "no key has this role, and this version does not know it"
         # Strict: the API has added roles that are like others.
         if close := get_close_matches(name, _KNOWN, n=1, cutoff=_SAME):

@@ -8,13 +8,10 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import signal
 import sys
-import threading
 import traceback
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import NoReturn
 
 import click
 from click.shell_completion import shell_complete
@@ -24,16 +21,15 @@ from . import _mock
 from ._audit_command import audit
 from ._completion import VARIABLE, completion
 from ._demo import demo
-from ._errors import Interrupted, describe
+from ._errors import describe
 from ._reading import list_, roles, show
 from ._rotating import resume, rotate
 from ._session import Session
+from ._signals import ENDING, held_back, interruptible
 from ._terminal import Terminal, printable
 from ._writing import create, delete, update
 
 PROGRAM = "incident-io-keys"
-
-_ENDING = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
 # What the client logs of each request.
 _FACTS = ("request_id", "attempt", "milliseconds")
@@ -90,7 +86,7 @@ def run(arguments: list[str]) -> int:
     if instruction := os.environ.get(VARIABLE):
         return shell_complete(_commands, {}, PROGRAM, VARIABLE, instruction)
     session = Session()
-    with _logging(session.terminal, debug="--debug" in arguments), _signals():
+    with _logging(session.terminal, debug="--debug" in arguments), interruptible():
         try:
             if session.terminal.out_is_closed:
                 raise click.UsageError("standard output is closed; >/dev/null throws away what is written")
@@ -137,26 +133,6 @@ def _logging(terminal: Terminal, *, debug: bool) -> Iterator[None]:
         ours.propagate, theirs.propagate = before[1:]
 
 
-@contextlib.contextmanager
-def _signals() -> Iterator[None]:
-    """Have what ends the command end it as Ctrl-C does: so that what was begun is ended, or written down."""
-
-    def interrupt(number: int, _frame: object) -> NoReturn:
-        raise Interrupted(number)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    ours = [each for each in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) is signal.SIG_DFL]
-    for each in ours:
-        signal.signal(each, interrupt)
-    try:
-        yield
-    finally:
-        for each in ours:
-            signal.signal(each, signal.SIG_DFL)
-
-
 class _Handler(logging.Handler):
     def __init__(self, terminal: Terminal) -> None:
         super().__init__()
@@ -169,13 +145,8 @@ class _Handler(logging.Handler):
 
 def _failed(session: Session, arguments: list[str], error: BaseException) -> int:
     # Who is impatient does not keep a token from being kept.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
-    try:
+    with held_back(ENDING):
         return _told(session, arguments, error)
-    finally:
-        while _ENDING & signal.sigpending():
-            signal.sigwait(_ENDING)
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _told(session: Session, arguments: list[str], error: BaseException) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -13,11 +12,14 @@ from incident_io_keys_generated.contract import LIMIT_ACTIVE_KEYS
 
 from ..testing import MockAPI, MockStateError
 from ._session import Session
+from ._signals import held_back
 
 # Of the keys of --seed-keys: how old their tokens are, and what they may do, over and over.
 _AGES_IN_DAYS: Final = (2, 20, 45, 80, 110, 200, 400, 800)
 _ROLES: Final = (("viewer",), ("viewer", "incident_creator"), ("catalog_editor",), (), ("global_access",))
 _DAY: Final = 86_400
+
+_STOP: Final = frozenset({signal.SIGINT, signal.SIGTERM})
 
 
 @click.command()
@@ -43,23 +45,18 @@ def mock(session: Session, port: int, db: Path | None, seed_keys: int) -> None:
     dotenv file takes as they are, and a shell with `export` before each. Requests to URL/_mock/... move its clock, let
     requests fail, and so on.
     """
-    stop = {signal.SIGINT, signal.SIGTERM}
-    # Blocked before there is a thread of the server's, so that no thread is interrupted: they are waited for.
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, stop)
     try:
-        _serve(session, port, db, seed_keys, stop)
+        # Before there is a thread of the server's, so that no thread is interrupted: they are waited for. A second
+        # Ctrl-C is one all the same.
+        with held_back(_STOP):
+            _serve(session, port, db, seed_keys)
     except MockStateError as error:
         raise click.ClickException(str(error)) from None
     except OSError as error:
         raise click.ClickException(f"{error.filename or f'port {port}'}: {error.strerror}") from None
-    finally:
-        # A second Ctrl-C is one all the same.
-        while stop & signal.sigpending():
-            signal.sigwait(stop)
-        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
-def _serve(session: Session, port: int, db: Path | None, seed_keys: int, stop: Iterable[signal.Signals]) -> None:
+def _serve(session: Session, port: int, db: Path | None, seed_keys: int) -> None:
     new = db is None or not db.exists()
     with MockAPI(db) as mock:
         for number in range(1, seed_keys + 1 if new else 1):
@@ -70,4 +67,4 @@ def _serve(session: Session, port: int, db: Path | None, seed_keys: int, stop: I
             if session.terminal.shows_tables:
                 advice = "put `export` before the two lines in another terminal, and run `incident-io-keys list` there"
                 session.terminal.tell(f"It serves until Ctrl-C. To use it, {advice}.")
-            signal.sigwait(stop)
+            signal.sigwait(_STOP)

@@ -13,7 +13,7 @@ from ..client import KeysClient
 from ..errors import APIStatusError, InvalidRequestError, Problem, redact
 from ..tokens import Token
 from ._session import Session
-from ._writers import as_json
+from ._writers import as_answer
 
 
 def write_request(session: Session, output: str | None, call: Callable[[KeysClient], object]) -> None:
@@ -21,9 +21,9 @@ def write_request(session: Session, output: str | None, call: Callable[[KeysClie
     request = preview(call)
     body: Any = json.loads(request.content) if request.content else None
     if session.format(output) == "table":
-        text = f"{request.method} {request.url}\n" + ("" if body is None else as_json(body, indent=2) + "\n")
+        text = f"{request.method} {request.url}\n" + ("" if body is None else as_answer(body))
     else:
-        text = as_json({"method": request.method, "url": str(request.url), "body": body}, indent=2) + "\n"
+        text = as_answer({"method": request.method, "url": str(request.url), "body": body})
     session.terminal.write(redact(text))  # whatever somebody takes for a name
 
 

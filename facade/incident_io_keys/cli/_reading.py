@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 import click
@@ -10,11 +10,13 @@ import click
 from incident_io_keys_generated import contract
 from incident_io_keys_generated.models import AccountRole, APIKey, TeamRole
 
-from ._filters import Filter, refuse_unknown_roles
+from ..client import KeysClient
+from ..pagination import Page
+from ._filters import Filter, refuse_unknown_roles, roles_of
 from ._session import Session, filters, now, output
 from ._tables import TableWriter, one_key, roles_table
-from ._terminal import counted
-from ._writers import CSVWriter, JSONLinesWriter, JSONWriter, Writer, as_json
+from ._terminal import Waiting, counted
+from ._writers import CSVWriter, JSONLinesWriter, JSONWriter, Writer, as_answer
 
 
 @click.command("list")
@@ -29,22 +31,36 @@ def list_(session: Session, output: str | None, meant: dict[str, Any], older_tha
     """
     taken = Filter.of(**meant, older_than=older_than, now=now())
     writer = _writer(session, session.format(output))
-    seen: list[APIKey] = []
-    found = 0
+    seen = found = 0
+    held: set[str] = set()
     with session.client() as keys, session.terminal.waiting("asking for keys") as waiting:
-        for page in keys.list(prefetch=True).pages():
+        for page in pages(keys, waiting):
             chosen = [key for key in page.keys if taken.takes(key)]
-            seen += page.keys
-            found += len(chosen)
+            seen, found = seen + len(page.keys), found + len(chosen)
+            held |= roles_of(page.keys)
             if chosen:
                 with waiting.aside():
                     writer.write(chosen)
                     session.terminal.out.file.flush()
-            waiting.says(f"{counted(len(seen), 'key')} so far")
-    refuse_unknown_roles(session.terminal, taken.roles, seen)
+    refuse_unknown_roles(session.terminal, taken.roles, held)
     writer.end()
     if not found:
-        session.terminal.tell(f"no key fits, of {counted(len(seen), 'key')}" if seen else "there are no keys")
+        session.terminal.tell(f"no key fits, of {counted(seen, 'key')}" if seen else "there are no keys")
+
+
+def pages(keys: KeysClient, waiting: Waiting) -> Iterator[Page]:
+    """All pages of keys, fetched ahead, with word of how far it is."""
+    seen = 0
+    for page in keys.list(prefetch=True).pages():
+        yield page
+        seen += len(page.keys)
+        waiting.says(f"{counted(seen, 'key')} so far")
+
+
+def all_keys(session: Session, keys: KeysClient) -> list[APIKey]:
+    """All keys at once."""
+    with session.terminal.waiting("asking for keys") as waiting:
+        return [key for page in pages(keys, waiting) for key in page.keys]
 
 
 def _writer(session: Session, form: str) -> Writer:
@@ -76,7 +92,7 @@ def write_key(session: Session, output: str | None, key: APIKey) -> None:
     if session.format(output) == "table":
         session.terminal.out.print(one_key(key, now()))
     else:
-        session.terminal.write(as_json(key.to_dict(), indent=2) + "\n")
+        session.terminal.write(as_answer(key.to_dict()))
 
 
 @click.command()
@@ -96,7 +112,7 @@ def roles(session: Session, output: str | None) -> None:
     if session.format(output) == "table":
         session.terminal.out.print(roles_table(found))
     else:
-        session.terminal.write(as_json(found, indent=2) + "\n")
+        session.terminal.write(as_answer(found))
 
 
 _ROLES: Final = (

@@ -17,7 +17,7 @@ from incident_io_keys_generated.contract import LIMIT_ACTIVE_KEYS
 from ._audit import Finding, Report, Severity
 from ._html import page
 from ._terminal import Terminal, cell, counted, printable
-from ._writers import as_json
+from ._writers import as_answer
 
 _COLOURS: Final = {
     Severity.HIGH: "bold red",
@@ -62,7 +62,7 @@ def _json(report: Report, terminal: Terminal) -> None:
         "counts": {severity.word: count for severity, count in report.counts().items()},
         "findings": [_facts(finding) for finding in report.findings],
     }
-    terminal.write(as_json(facts, indent=2) + "\n")
+    terminal.write(as_answer(facts))
 
 
 def _facts(finding: Finding) -> dict[str, Any]:

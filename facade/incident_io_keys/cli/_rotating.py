@@ -23,13 +23,13 @@ from ..custody._created import check_caller, manages
 from ..errors import Problem
 from ._destinations import check_place, destination, force, path_of, put_out, show_token, where
 from ._errors import describe, translated
-from ._filters import Filter, refuse_unknown_roles
+from ._filters import Filter, refuse_unknown_roles, roles_of
 from ._preview import problems_of, write_request
-from ._reading import write_key
+from ._reading import all_keys, write_key
 from ._session import Session, ask, dry_run, filters, now, output, refuse_to_ask_nobody, yes
 from ._tables import TableWriter
 from ._terminal import counted
-from ._writers import as_json
+from ._writers import as_answer
 
 
 @click.command()
@@ -108,7 +108,7 @@ def rotate(
 def _rotate_one(session: Session, keeper: Keeper | None, id: str, grace: int, output: str | None) -> None:
     with session.client() as keys:
         if keeper is not None:
-            session.under_way = f"`incident-io-keys resume {session.place}` finishes what was begun, if anything was"
+            session.under_way = f"`{session.resume}` finishes what was begun, if anything was"
             issued = rotate_into(keys, keeper, id, grace_period_minutes=grace)
         else:
             session.under_way = "the key may have been rotated all the same, its new token lost: rotate it again"
@@ -122,9 +122,8 @@ def _rotate_one(session: Session, keeper: Keeper | None, id: str, grace: int, ou
 
 
 def _due(session: Session, keys: KeysClient, taken: Filter, caller: str | None) -> list[APIKey]:
-    with session.terminal.waiting("asking for keys"):
-        everything = list(keys.list())
-    refuse_unknown_roles(session.terminal, taken.roles, everything)
+    everything = all_keys(session, keys)
+    refuse_unknown_roles(session.terminal, taken.roles, roles_of(everything))
     check_caller("nothing was rotated", caller, everything)
     return [key for key in everything if taken.takes(key)]
 
@@ -144,7 +143,7 @@ def _tell_due(session: Session, output: str | None, found: list[APIKey], caller:
         session.terminal.tell(f"{counted(len(found), 'key')} due{told}; nothing was rotated")
     else:
         facts = [_facts(key, "left out" if (reason := reasons[key.id]) else "due", reason) for key in found]
-        session.terminal.write(as_json(facts, indent=2) + "\n")
+        session.terminal.write(as_answer(facts))
     return 0
 
 
@@ -172,7 +171,7 @@ class _Run:
     ) -> int:
         """Rotate the keys that were found, as far as they are still meant."""
         ids = {key.id for key in found}
-        resume = f"incident-io-keys resume {self._session.place}"
+        resume = self._session.resume
         self._session.under_way = f"`{resume}` finishes what was begun, if anything is not finished"
         with self._session.terminal.waiting("rotating") as waiting:
 
@@ -216,7 +215,7 @@ class _Run:
         grace_told = f"; previous tokens work for {counted(grace, 'minute')}" if states["rotated"] else ""
         self._session.terminal.tell(f"{counts or 'none rotated'}{grace_told}")
         if not self._in_words:
-            self._session.terminal.write(as_json(self._facts, indent=2) + "\n")
+            self._session.terminal.write(as_answer(self._facts))
 
 
 def _facts(key: APIKey, state: str, reason: str | None) -> dict[str, Any]:
@@ -253,5 +252,5 @@ def resume(session: Session, into: dict[str, Any], force: bool, output: str | No
     if session.format(output) == "table":
         session.terminal.say(lines or [f"nothing was left for {session.place}"])
     else:
-        session.terminal.write(as_json(facts, indent=2) + "\n")
+        session.terminal.write(as_answer(facts))
     return code

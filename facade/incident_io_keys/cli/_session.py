@@ -54,6 +54,11 @@ class Session:
         """Where the keys are: the name of the host, and its port if that is not the usual one."""
         return httpx.URL(os.environ.get(URL_VARIABLE) or contract.SERVER).netloc.decode()
 
+    @property
+    def resume(self) -> str:
+        """The command that finishes what this run leaves."""
+        return f"incident-io-keys resume {self.place}".rstrip()
+
     def format(self, wanted: str | None) -> str:
         """The form of what is written: as it was asked for, or what suits who reads it."""
         return wanted or ("table" if self.terminal.shows_tables else "json")

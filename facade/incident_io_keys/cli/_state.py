@@ -13,7 +13,8 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from ..custody import KeeperError, _files
+from ..custody import KeeperError
+from ..custody._file_keepers import write_token
 from ..errors import IncidentIOError
 from ..tokens import Token
 from ._session import now
@@ -32,7 +33,7 @@ def rescue(token: Token) -> Path | None:
     for make, where in ((state_directory, "rescued"), (_temporary, "incident-io-keys-")):
         try:
             path = make(where) / name
-            _files.replace(path, lambda: token.reveal().encode("utf-8", "surrogatepass") + b"\n", mode=0o600, new=True)
+            write_token(path, token, new=True)
         except (OSError, IncidentIOError):
             continue
         return path

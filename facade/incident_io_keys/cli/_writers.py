@@ -92,6 +92,11 @@ class CSVWriter:
         self._write(line.getvalue())
 
 
+def as_answer(value: Mapping[str, Any] | list[Any]) -> str:
+    """What a command answers in JSON: all of it, over several lines."""
+    return as_json(value, indent=2) + "\n"
+
+
 def as_json(value: Mapping[str, Any] | list[Any], indent: int | None = None) -> str:
     """JSON in which nothing can drive a terminal, and which is the same JSON for all that."""
     # Where a letter could not be written as it is, what stands for it would be no JSON.

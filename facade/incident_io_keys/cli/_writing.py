@@ -82,7 +82,7 @@ def create(
         ask(session, f"Create {definition['name']} with {_told(definition)} ({session.place or '--show-token'})?")
     with session.client() as keys:
         if keeper is not None:
-            session.under_way = f"`incident-io-keys resume {session.place}` finishes what was begun, if anything was"
+            session.under_way = f"`{session.resume}` finishes what was begun, if anything was"
             issued = create_into(keys, keeper, **definition)
         else:
             look = f"incident-io-keys list --name {shlex.quote(glob.escape(definition['name']))}"

@@ -20,8 +20,8 @@ from . import _files
 from ._errors import KeeperError
 
 # More than a file with one token has, and what the journal says of it.
-_SIZE: Final = 65536
-_PRIVATE: Final = stat.S_IRUSR | stat.S_IWUSR
+SIZE: Final = 65536
+PRIVATE: Final = stat.S_IRUSR | stat.S_IWUSR
 
 # What stands in a dotenv file as it is, whatever reads it.
 _BARE: Final = re.compile(r"[0-9A-Za-z_.+/=:@%-]+")
@@ -74,12 +74,12 @@ class FileKeeper:
             if _files.is_open_to(self._directory, stat.S_IWGRP | stat.S_IWOTH):
                 message = "can be written to by its group or everyone: take that from them (chmod go-w)"
                 raise KeeperError(f"{self._directory} {message}")
-            _files.rehearse(self._directory / "token", _SIZE, mode=_PRIVATE)
+            _files.rehearse(self._directory / "token", SIZE, mode=PRIVATE)
             # What is there keeps its owner, which not everyone can see to.
             for path in _files.of_others(self._directory):
-                _files.rehearse(path, _SIZE, mode=_PRIVATE)
+                _files.rehearse(path, SIZE, mode=PRIVATE)
         except OSError as error:
-            raise _failed("would not be kept", path, error) from None
+            raise failed("would not be kept", path, error) from None
 
     def store(self, key: str, token: Token) -> None:
         """Keep a token, so that it outlives a crash.
@@ -91,13 +91,7 @@ class FileKeeper:
         Raises:
             KeeperError: It cannot be kept. What was kept before is still there.
         """
-        try:
-            # surrogatepass: what cannot be encoded would be in the exception that says so.
-            _files.replace(
-                self.path(key), lambda: token.reveal().encode("utf-8", "surrogatepass") + b"\n", mode=_PRIVATE
-            )
-        except OSError as error:
-            raise _failed("was not kept", self.path(key), error) from None
+        write_token(self.path(key), token)
 
     def load(self, key: str) -> Token | None:
         """Give the token that is kept for a key.
@@ -108,13 +102,7 @@ class FileKeeper:
         Raises:
             KeeperError: The file cannot be read.
         """
-        try:
-            token = Token(_files.read(self.path(key)).decode("utf-8", "replace").strip())
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise _failed("cannot be read", self.path(key), error) from None
-        return None if token == Token("") else token
+        return read_token(self.path(key))
 
     def __repr__(self) -> str:
         return f"FileKeeper({str(self._directory)!r})"
@@ -169,13 +157,13 @@ class EnvFileKeeper:
             if _files.is_open_to(self._path.parent, stat.S_IWOTH):
                 raise KeeperError(f"everyone can write to {self._path.parent}: take that from others (chmod o-w)")
             with _files.alone(self._path):
-                size = len(self._read()) + _SIZE
+                size = len(self._read()) + SIZE
                 if self._path.exists() and _files.is_open_to(self._path, stat.S_IRWXO):
                     raise KeeperError(f"{self._path} is open to everyone: take that from others (chmod o=)")
                 self._refuse_what_is_ambiguous()
                 _files.rehearse(self._path, size, mode=self._mode())
         except OSError as error:
-            raise _failed("would not be kept", self._path, error) from None
+            raise failed("would not be kept", self._path, error) from None
 
     def store(self, key: str, token: Token) -> None:  # noqa: ARG002 - it keeps one
         """Keep a token, so that it outlives a crash.
@@ -194,7 +182,7 @@ class EnvFileKeeper:
                 self._refuse_what_is_ambiguous()
                 _files.replace(self._path, lambda: self._with(token), mode=self._mode())
         except OSError as error:
-            raise _failed("was not kept", self._path, error) from None
+            raise failed("was not kept", self._path, error) from None
 
     def load(self, key: str) -> Token | None:  # noqa: ARG002 - it keeps one
         """Give the token that is kept.
@@ -208,7 +196,7 @@ class EnvFileKeeper:
         try:
             return self._value()
         except OSError as error:
-            raise _failed("cannot be read", self._path, error) from None
+            raise failed("cannot be read", self._path, error) from None
 
     def _read(self) -> bytes:
         try:
@@ -217,7 +205,7 @@ class EnvFileKeeper:
             return b""
 
     def _mode(self) -> int:
-        return stat.S_IMODE(self._path.stat().st_mode) if self._path.exists() else _PRIVATE
+        return stat.S_IMODE(self._path.stat().st_mode) if self._path.exists() else PRIVATE
 
     def _refuse_what_is_ambiguous(self) -> None:
         self._value()
@@ -259,5 +247,39 @@ def _unquoted(value: Token) -> Token:
     return value if match is None else Token(match[2] if match[1] else match[3].strip())
 
 
-def _failed(what: str, path: Path, error: OSError) -> KeeperError:
+def write_token(path: Path, token: Token, *, new: bool = False) -> None:
+    """Put a token into a file of its own, as `file_token` reads it, that only its owner can read.
+
+    Args:
+        path: The file.
+        token: The token.
+        new: Whether there may be no such file so far.
+
+    Raises:
+        KeeperError: It cannot be done. What was in the file before is still there.
+    """
+    try:
+        # surrogatepass: what cannot be encoded would be in the exception that says so.
+        _files.replace(path, lambda: token.reveal().encode("utf-8", "surrogatepass") + b"\n", mode=PRIVATE, new=new)
+    except OSError as error:
+        raise failed("was not kept", path, error) from None
+
+
+def read_token(path: Path) -> Token | None:
+    """Give the token of a file that holds nothing else; None if there is none.
+
+    Raises:
+        KeeperError: The file cannot be read.
+    """
+    try:
+        token = Token(_files.read(path).decode("utf-8", "replace").strip())
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise failed("cannot be read", path, error) from None
+    return None if token == Token("") else token
+
+
+def failed(what: str, path: Path, error: OSError) -> KeeperError:
+    """Make the error for a token that a file could not take or give."""
     return KeeperError(f"a token {what} in {path}: {error.strerror or type(error).__name__}")
