@@ -66,10 +66,13 @@ def test_each_failure_has_its_exit_code(run: Run, mock: MockAPI, fault: faults.F
     assert all("trying again in" in wait for wait in waits)
 
 
-def test_no_connection_is_one_of_the_network_s(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_connection_is_one_of_the_network_s(
+    run: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setenv("INCIDENT_ENDPOINT", "http://127.0.0.1:1")
     result = run("list")
     assert result.code == NETWORK
+    assert caplog.records == [], "what is told here is told to nobody else"
     assert result.err.splitlines()[-1].startswith("incident-io-keys list: list got no usable answer from 127.0.0.1:1")
 
 

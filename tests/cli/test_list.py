@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from incident_io_keys import KeysClient
+from incident_io_keys.cli._terminal import Terminal
 from incident_io_keys.testing import MockAPI, faults
 
 from .conftest import COMMAND, DAY, TEAM, Open, Run, ended, rows, screen
@@ -230,6 +231,15 @@ def test_what_is_written_and_the_progress_make_way_for_each_other(
     result = run("list", "--output", "jsonl")
     assert len(result.out.splitlines()) == 301
     assert "301 keys so far" in result.err
+
+
+def test_progress_is_text_whatever_it_says(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setattr(type(sys.stderr), "isatty", lambda _: True)
+    with Terminal().waiting("asking") as waiting:
+        waiting.says("evil [/] [link=https://evil.example]x[/link]")
+        waiting.shows(False)
+    assert "evil [/] [link=https://evil.example]x[/link]" in capsys.readouterr().err
 
 
 def test_progress_is_shown_at_a_terminal_and_gone_at_the_end(terminal: Open, mock: MockAPI) -> None:
