@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -13,11 +14,12 @@ import pytest
 from incident_io_keys import (
     APIConnectionError,
     APIStatusError,
+    IncidentIOError,
     InvalidResponseError,
     NotFoundError,
     PermissionDeniedError,
     Token,
-    _answers,
+    _bodies,
 )
 from incident_io_keys.errors import InternalServerError
 
@@ -137,7 +139,7 @@ def test_a_page_in_the_place_of_an_answer_is_called_one(client_of: ClientOf) -> 
 
 
 def test_a_body_without_end_is_no_answer(client_of: ClientOf, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_answers, "LARGEST_BODY", 1000)
+    monkeypatch.setattr(_bodies, "LARGEST_BODY", 1000)
     asked = []
 
     def answer(_: httpx.Request) -> httpx.Response:
@@ -174,7 +176,7 @@ def test_of_many_errors_the_first_hundred_are_told(client_of: ClientOf) -> None:
 
 
 def test_a_body_that_unpacks_without_end_is_no_answer(client_of: ClientOf, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_answers, "LARGEST_BODY", 1000)
+    monkeypatch.setattr(_bodies, "LARGEST_BODY", 1000)
     shown = json.dumps({"api_key": example("create_response")["api_key"]}).encode() + b" " * 100_000
     for coding, sent in (("gzip", gzip.compress(shown)), ("gzip, gzip", gzip.compress(gzip.compress(shown)))):
         answer = httpx.Response(200, headers={"Content-Encoding": coding}, stream=Body(sent))
@@ -251,3 +253,32 @@ def test_what_went_wrong_before_is_not_forgotten(client_of: ClientOf) -> None:
         client_of(lambda _: next(results)).update("01F", name="a", role_names=[], team_ids=[], team_role_names=[])
     assert (caught.value.status, caught.value.may_have_applied) == (403, True)
     assert "look before you repeat it" in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [200, 201, 302, 404, 408, 500])
+def test_what_an_answer_has_in_its_headers_does_not_show_in_a_traceback(make: Make, status: int) -> None:
+    """An API may echo what it was sent, or set a cookie; and a redirect may point to anything."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        assert request.headers["Authorization"] == f"Bearer {CANARY}"
+        headers = dict.fromkeys(("X-Echo", "Set-Cookie", "Location", "X-Request-Id"), f"x={CANARY}")
+        return httpx.Response(status, headers=headers, content=b'{"api_key": 3')
+
+    keys = make(transport=httpx.MockTransport(answer), attempts=1)
+    with pytest.raises(IncidentIOError) as caught:
+        keys.create(name="a", role_names=[])
+    assert CANARY not in renderings(caught.value)
+    with pytest.raises(IncidentIOError) as caught:
+        keys.show("01F")
+    assert CANARY not in renderings(caught.value)
+
+
+def test_a_transport_may_give_one_and_the_same_response_again_and_again(client_of: ClientOf) -> None:
+    shared = httpx.Response(200, json={"api_key": example("create_response")["api_key"]})
+    keys = client_of(lambda _: shared)
+    assert keys.show("01F") == keys.show("01F")
+    down = httpx.Response(503)
+    with pytest.raises(InternalServerError):
+        client_of(lambda _: down).show("01F")
+    shared.close()  # whoever keeps it may close it once more, in either way
+    asyncio.run(shared.aclose())

@@ -33,7 +33,9 @@ from incident_io_keys import (
     Token,
     UnprocessableEntityError,
 )
-from incident_io_keys._failures import connection_error, scrub, status_error
+from incident_io_keys._failures import connection_error
+from incident_io_keys._refusals import status_error
+from incident_io_keys._scrubbing import scrub
 from incident_io_keys.errors import redact
 
 from .conftest import CANARY, Handler

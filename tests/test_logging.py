@@ -169,3 +169,15 @@ def test_a_refusal_tells_the_rate_limit_too(client_of: ClientOf) -> None:
     with pytest.raises(NotFoundError):
         keys.show("01F")
     assert keys.rate_limit.remaining == 3
+
+
+def test_of_headers_that_come_twice_the_first_counts(client_of: ClientOf) -> None:
+    told = [
+        (b"x-RateLimit-Limit", b"7"),
+        (b"X-RateLimit-Limit", b"9"),
+        (b"X-RateLimit-Reset", b""),
+        (b"X-RateLimit-Reset", b"3"),
+    ]
+    keys = client_of(lambda _: httpx.Response(204, headers=told))
+    keys.delete("01F")
+    assert keys.rate_limit == RateLimit(limit=7, remaining=None, reset=None)

@@ -23,6 +23,7 @@ from incident_io_keys._operations import (
 )
 from incident_io_keys_generated import contract
 
+from .answers import answer_of
 from .conftest import CANARY
 
 DATA = Path(__file__).parent / "data"
@@ -180,14 +181,14 @@ def test_a_cursor_is_a_string_that_is_not_empty(after: Any) -> None:
 @pytest.mark.parametrize("status", [200, 201, 202])
 def test_the_example_answer_of_create_becomes_a_key_and_its_token(status: int) -> None:
     answer = example("create_response")
-    issued = create().decode(httpx.Response(status, json=answer))
+    issued = create().decode(answer_of(status, json=answer))
     assert issued.token.reveal() == answer["token"]
     assert issued.api_key.to_dict() == answer["api_key"]
 
 
 def test_the_example_answer_of_list_becomes_keys() -> None:
     answer = example("list_response")
-    body = list_keys(page_size=25, after=None).decode(httpx.Response(200, json=answer))
+    body = list_keys(page_size=25, after=None).decode(answer_of(200, json=answer))
     assert body.to_dict() == answer
 
 
@@ -198,7 +199,7 @@ def test_what_the_api_adds_later_does_not_break_an_installed_client() -> None:
     key.update(last_used_at="2026-01-01T00:00:00Z", comments="new", team_ids=["abc123"])
     key["creator"] = {"workflow": {"id": "1"}}
     answer["pagination_meta"]["total"] = 3
-    [read] = list_keys(page_size=25, after=None).decode(httpx.Response(200, json=answer)).api_keys
+    [read] = list_keys(page_size=25, after=None).decode(answer_of(200, json=answer)).api_keys
     assert [role.name for role in read.roles] == ["viewer", "brand_new_role"]
     assert read.team_ids == ["abc123"]
     assert read.creator.user is None
@@ -210,7 +211,7 @@ def test_absent_and_null_are_none() -> None:
     for user in ({"id": "1", "name": "a", "role": "b"}, {"id": "1", "name": "a", "role": "b", "email": None}):
         answer["creator"] = {"user": user}
         body = {"api_key": answer, "token": CANARY}
-        creator = create().decode(httpx.Response(201, json=body)).api_key.creator
+        creator = create().decode(answer_of(201, json=body)).api_key.creator
         assert creator.api_key is None
         assert creator.user.email is None
 
@@ -232,7 +233,7 @@ def test_an_answer_that_does_not_fit_names_the_place_and_still_gives_the_token(
     body = example("create_response")
     spoil(body)
     with pytest.raises(InvalidResponseError) as caught:
-        create().decode(httpx.Response(201, json=body))
+        create().decode(answer_of(201, json=body))
     assert caught.value.path == path
     assert caught.value.token == Token(body["token"])
     assert caught.value.may_have_applied
@@ -258,7 +259,7 @@ def test_an_answer_that_does_not_fit_names_the_place_and_still_gives_the_token(
 def test_a_token_that_arrived_whole_is_found_in_a_body_that_is_no_json(spoil: Any) -> None:
     body = spoil(json.dumps(example("create_response")).encode())
     try:
-        found = create().decode(httpx.Response(201, content=body)).token
+        found = create().decode(answer_of(201, content=body)).token
     except InvalidResponseError as error:
         found = error.token
     assert found == Token(example("create_response")["token"])
@@ -267,14 +268,14 @@ def test_a_token_that_arrived_whole_is_found_in_a_body_that_is_no_json(spoil: An
 @pytest.mark.parametrize("body", [b'{"token": "one", "token": "two"', b'{"token": "cut', b'{"token": "\xff"'])
 def test_a_token_that_may_be_another_is_not_given(body: bytes) -> None:
     with pytest.raises(InvalidResponseError) as caught:
-        create().decode(httpx.Response(201, content=body))
+        create().decode(answer_of(201, content=body))
     assert caught.value.token is None
 
 
 @pytest.mark.parametrize(("token", "kept"), [("", None), ("a b", Token("a b"))])
 def test_a_token_that_no_request_can_carry_is_a_misfit_but_not_lost(token: str, kept: Token | None) -> None:
     with pytest.raises(InvalidResponseError) as caught:
-        create().decode(httpx.Response(201, json={**example("create_response"), "token": token}))
+        create().decode(answer_of(201, json={**example("create_response"), "token": token}))
     assert (caught.value.path, caught.value.token) == ("$.token", kept)
 
 
@@ -284,7 +285,7 @@ def test_a_token_that_no_request_can_carry_is_a_misfit_but_not_lost(token: str, 
 )
 def test_a_success_without_a_token_in_it_says_so_by_none(body: bytes) -> None:
     with pytest.raises(InvalidResponseError) as caught:
-        create().decode(httpx.Response(201, content=body))
+        create().decode(answer_of(201, content=body))
     assert caught.value.token is None
     assert "store it" not in str(caught.value)
 
@@ -292,14 +293,14 @@ def test_a_success_without_a_token_in_it_says_so_by_none(body: bytes) -> None:
 def test_a_token_is_found_beside_bytes_that_are_no_text() -> None:
     body = json.dumps(example("create_response")).encode().replace(b"My test", b"\xff")
     with pytest.raises(InvalidResponseError) as caught:
-        create().decode(httpx.Response(201, content=body))
+        create().decode(answer_of(201, content=body))
     assert caught.value.token == Token(example("create_response")["token"])
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"{}", b'{"api_keys": []}', b"[" * 100_000, b'{"x":' + b"[" * 100_000])
 def test_a_list_that_does_not_fit_has_not_applied_anything(body: bytes) -> None:
     with pytest.raises(InvalidResponseError) as caught:
-        list_keys(page_size=1, after=None).decode(httpx.Response(200, content=body))
+        list_keys(page_size=1, after=None).decode(answer_of(200, content=body))
     assert not caught.value.may_have_applied
     assert caught.value.path == "$"
 
@@ -310,8 +311,8 @@ def test_a_list_that_does_not_fit_has_not_applied_anything(body: bytes) -> None:
 )
 def test_a_create_that_fails_says_whether_it_may_have_happened(status: int, unknown: bool) -> None:
     with pytest.raises(APIStatusError) as caught:
-        create().decode(httpx.Response(status))
+        create().decode(answer_of(status))
     assert caught.value.may_have_applied is unknown
     with pytest.raises(APIStatusError) as caught:
-        list_keys(page_size=1, after=None).decode(httpx.Response(status))
+        list_keys(page_size=1, after=None).decode(answer_of(status))
     assert not caught.value.may_have_applied

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-import httpx
 import pytest
 from hypothesis import example as example_of
 from hypothesis import given, strategies
@@ -28,6 +27,7 @@ from incident_io_keys._operations import (
 )
 from incident_io_keys_generated import contract
 
+from .answers import answer_of
 from .conftest import CANARY
 from .test_operations import example, sent
 
@@ -121,28 +121,28 @@ def test_an_update_names_everything_that_is_wrong_with_id_and_definition() -> No
 
 def test_the_answers_of_the_operations_on_a_key_become_values() -> None:
     issued = example("create_response")
-    shown = httpx.Response(200, json={"api_key": issued["api_key"]})
+    shown = answer_of(200, json={"api_key": issued["api_key"]})
     for name in ("show", "update"):
         assert ON_A_KEY[name]("01F").decode(shown).to_dict() == issued["api_key"]
-    rotated = ON_A_KEY["rotate"]("01F").decode(httpx.Response(201, json=issued))
+    rotated = ON_A_KEY["rotate"]("01F").decode(answer_of(201, json=issued))
     assert rotated.token.reveal() == issued["token"]
-    assert ON_A_KEY["delete"]("01F").decode(httpx.Response(204)) is None
+    assert ON_A_KEY["delete"]("01F").decode(answer_of(204)) is None
 
 
 @pytest.mark.parametrize("body", [b"", b" \n", b"{}", b'{"deleted": true}'])
 def test_a_delete_that_succeeds_with_more_than_was_promised_succeeds(body: bytes) -> None:
-    ON_A_KEY["delete"]("01F").decode(httpx.Response(200, content=body))
+    ON_A_KEY["delete"]("01F").decode(answer_of(200, content=body))
 
 
 @pytest.mark.parametrize("name", ON_A_KEY)
 def test_a_page_of_a_gateway_is_no_success(name: str) -> None:
     with pytest.raises(InvalidResponseError) as caught:
-        ON_A_KEY[name]("01F").decode(httpx.Response(200, content=b"<html>please log in</html>"))
+        ON_A_KEY[name]("01F").decode(answer_of(200, content=b"<html>please log in</html>"))
     assert caught.value.may_have_applied is (name != "show")
 
 
 def test_a_delete_that_may_have_happened_before_is_content_to_find_nothing() -> None:
-    gone = httpx.Response(404, json={"type": "not_found"})
+    gone = answer_of(404, json={"type": "not_found"})
     ON_A_KEY["delete"]("01F").decode(gone, may_have_applied=True)
     for name in ("delete", "show", "update", "rotate"):
         with pytest.raises(NotFoundError):

@@ -28,6 +28,7 @@ from incident_io_keys import (
 )
 from incident_io_keys._operations import Operation, create_key, delete_key, list_keys, rotate_key, show_key, update_key
 
+from .answers import answer_of
 from .conftest import CANARY, Make
 from .drifts import DECOY, KEY, REAL, Body, cuts, drifted
 from .hiding import renderings
@@ -68,7 +69,7 @@ def test_of_thousands_of_answers_none_loses_its_token_nor_gives_another() -> Non
         for cut in cuts(body, chance):
             status = chance.choice(STATUSES)
             content, headers = bytes(body.content[:cut]), {"Content-Type": chance.choice(TYPES)}
-            answer = httpx.Response(status, headers=headers, content=content)
+            answer = answer_of(status, headers=headers, content=content)
             operation = chance.choice([CREATE, ROTATE])
             check(body, cut, status, outcome(lambda a=answer, o=operation: o.decode(a, token=Token(CANARY))))  # type: ignore[misc]
             recovered += body.recovered(cut, status)
@@ -118,8 +119,8 @@ def test_the_same_holds_for_connections_that_end_there(make: Make) -> None:
 
 def answered(content: bytes, status: int = 201, calling: str = CANARY, **headers: str) -> str | None:
     """The token that comes of an answer to create."""
-    answer = httpx.Response(status, headers=headers, content=content)
-    return outcome(lambda: CREATE.decode(answer, token=Token(calling)))[1]
+    made = answer_of(status, headers=headers, content=content)
+    return outcome(lambda: CREATE.decode(made, token=Token(calling)))[1]
 
 
 WHOLE = json.dumps({"token": REAL, "api_key": KEY}).encode()
@@ -242,7 +243,7 @@ OTHERS = [list_keys(page_size=1, after=None), show_key("01F"), update_key("01F",
 def test_what_issues_nothing_gives_no_token(operation: Operation[Any]) -> None:
     for status in (200, 500):
         with pytest.raises(IncidentIOError) as caught:
-            operation.decode(httpx.Response(status, content=b"[%b" % WHOLE))
+            operation.decode(answer_of(status, content=b"[%b" % WHOLE))
         assert getattr(caught.value, "token", None) is None
 
 

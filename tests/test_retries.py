@@ -15,8 +15,9 @@ from incident_io_keys import (
     Problem,
 )
 from incident_io_keys._deadline import Deadline
-from incident_io_keys._failures import connection_error, status_error
+from incident_io_keys._failures import connection_error
 from incident_io_keys._operations import Operation, create_key, delete_key, list_keys, rotate_key, show_key, update_key
+from incident_io_keys._refusals import status_error
 from incident_io_keys._retries import Call
 
 DEFINITION: dict[str, Any] = {"name": "a", "role_names": [], "team_ids": [], "team_role_names": []}

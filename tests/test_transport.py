@@ -64,7 +64,7 @@ def exchange(transport: DeadlineTransport, url: str, deadline: Deadline) -> http
 
 
 def transport() -> DeadlineTransport:
-    return DeadlineTransport(proxy=None, trust_env=False)
+    return DeadlineTransport(proxy=None, trust_env=False, limits=httpx.Limits())
 
 
 def test_of_several_addresses_the_first_that_answers_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:

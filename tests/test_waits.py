@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -55,3 +56,10 @@ def test_without_a_date_header_an_instant_is_held_against_this_machines_clock() 
     wait = seconds_to_wait((datetime.now(UTC) + timedelta(hours=1)).isoformat())
     assert wait is not None
     assert 3500 < wait <= 3600
+
+
+def test_a_date_that_cannot_be_read_for_want_of_a_file_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that can open no more files cannot import what reads dates, and waits as it would without one."""
+    monkeypatch.setitem(sys.modules, "dateutil", None)
+    assert seconds_to_wait("Sun, 22 Nov 2026 12:00:00 GMT") is None
+    assert seconds_to_wait("3") == 3

@@ -5,7 +5,6 @@ What goes wrong in the background is raised when the value is asked for. This mo
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 import os
 import threading
@@ -75,6 +74,8 @@ class AsyncAhead(Generic[T]):
     """
 
     def __init__(self, get: Coroutine[Any, Any, T]) -> None:
+        import asyncio
+
         self._task = asyncio.create_task(get, name="incident-io-keys-prefetch")
 
     async def result(self) -> T:
@@ -83,6 +84,8 @@ class AsyncAhead(Generic[T]):
 
     async def cancel(self) -> None:
         """Stop getting it, and wait until that is so."""
+        import asyncio
+
         self._task.cancel()
         await asyncio.wait([self._task])
         if not self._task.cancelled():

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import os
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from incident_io_keys_generated import contract
+
 from .errors import InvalidRequestError, Problem, redact
 
-# What would end a segment of a path, or could be read as the escape of what does.
-_NO_SEGMENT: Final = re.compile(r"[/\\?#%\s]")
+# What would end a segment of a path, or could be read as the escape of what does; and control characters.
+_NO_SEGMENT: Final = re.compile(r"[/\\?#%\s\x00-\x1f\x7f-\x9f]")
 
 
 def refuse(outcome: str, problems: list[Problem]) -> None:
@@ -61,7 +62,7 @@ def check_id(field: str, value: object, problems: list[Problem]) -> str:
         The string itself; an empty one if there was a problem.
     """
     text = check_text(field, value, problems, low=1)
-    if text in (".", "..") or _NO_SEGMENT.search(text) or any(unicodedata.category(letter) == "Cc" for letter in text):
+    if text in (".", "..") or _NO_SEGMENT.search(text):
         message = f"{shown(text)} cannot be part of a path"
         problems.append(Problem(field, message, "give the ID alone, as in key.id"))
         return ""
@@ -88,6 +89,15 @@ def check_whole_number(field: str, value: object, problems: list[Problem], *, lo
     else:
         return int(value)
     return low
+
+
+def check_grace_period(minutes: int, problems: list[Problem]) -> int:
+    """Read for how many minutes the previous token of a key is to work: `KeysClient.rotate` says what it is."""
+    return check_whole_number(
+        *("grace_period_minutes", minutes, problems),
+        low=contract.ROTATE_API_KEY_REQUEST_GRACE_PERIOD_MINUTES_MINIMUM,
+        high=contract.ROTATE_API_KEY_REQUEST_GRACE_PERIOD_MINUTES_MAXIMUM,
+    )
 
 
 def check_list(field: str, value: object, problems: list[Problem]) -> list[object] | None:

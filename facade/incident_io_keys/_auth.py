@@ -5,7 +5,6 @@ This module must not know which operation a request belongs to, nor how often it
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeAlias, TypeVar
@@ -62,6 +61,8 @@ class Credentials:
 
     async def ask_async(self, what: str) -> Token:
         """Do the same with a source that may be a coroutine function."""
+        import asyncio
+
         try:
             found = await self._read_async(self._source())
         except asyncio.CancelledError as error:

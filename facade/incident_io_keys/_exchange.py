@@ -13,9 +13,12 @@ from typing import Final, Self
 
 import httpx
 
-from ._answers import Body
-from ._failures import closed_error, connection_error, request_id_of, scrub
+from ._answers import Answer
+from ._bodies import Body
+from ._failures import closed_error, connection_error
+from ._refusals import request_id_of
 from ._retries import LOGGER, Call
+from ._scrubbing import scrub
 from .errors import redact
 from .tokens import Token
 
@@ -42,7 +45,7 @@ class Exchange:
         answer: The answer, once the block has ended without an exception.
     """
 
-    answer: httpx.Response
+    answer: Answer
 
     def __init__(
         self, call: Call, http: httpx.Client | httpx.AsyncClient, request: httpx.Request, token: Token
@@ -104,7 +107,7 @@ class Exchange:
         scrub(error, self._token, outer=self._outer)
         return False
 
-    def _arrived(self, error: BaseException | None) -> httpx.Response | None:
+    def _arrived(self, error: BaseException | None) -> Answer | None:
         """The answer, if it is one even though it broke off: a refusal, or a token that no other answer will hold."""
         if self._head is None:
             return None

@@ -12,7 +12,6 @@ from enum import Enum
 from functools import partial
 from typing import Any, Generic, TypeVar
 
-import httpx
 import msgspec
 from attrs import frozen
 
@@ -37,9 +36,10 @@ from incident_io_keys_generated.models import (
 )
 from incident_io_keys_generated.types import UNSET
 
-from ._arguments import check_id, check_list, check_text, check_whole_number, refuse, shown
-from ._failures import status_error
+from ._answers import Answer
+from ._arguments import check_grace_period, check_id, check_list, check_text, check_whole_number, refuse, shown
 from ._recovery import UNREADABLE, find_token
+from ._refusals import response_of, status_error
 from .errors import InvalidResponseError, Problem
 from .roles import check_team_pair, parse_roles
 from .tokens import IssuedKey, Token, is_usable
@@ -71,7 +71,7 @@ class Operation(Generic[T]):
     name: str
     effect: Effect
     request: Mapping[str, Any]
-    read: Callable[[Operation[T], httpx.Response, Token | None], T]
+    read: Callable[[Operation[T], Answer, Token | None], T]
     gone_is_done: bool = False
 
     @property
@@ -79,31 +79,31 @@ class Operation(Generic[T]):
         """Whether the API changes something when it gets the request."""
         return self.effect is not Effect.READS
 
-    def issued(self, response: httpx.Response, token: Token | None) -> Token | None:
-        """The token that a response issues, also where it is no more than a part of one; None if it issues none.
+    def issued(self, answer: Answer, token: Token | None) -> Token | None:
+        """The token that an answer issues, also where it is no more than a part of one; None if it issues none.
 
         Args:
-            response: Any response, or what arrived of it.
+            answer: Any answer, or what arrived of it.
             token: The token that the request carried.
         """
-        return find_token(response, token) if self.effect is Effect.ISSUES else None
+        return find_token(answer, token) if self.effect is Effect.ISSUES else None
 
-    def interrupted(self, response: httpx.Response, token: Token | None, *, by: str) -> InvalidResponseError:
-        """Make the error that has the token of a response which nobody waits for any more."""
-        return _misfit(self, response, f"{by} came before its end", "$", self.issued(response, token))
+    def interrupted(self, answer: Answer, token: Token | None, *, by: str) -> InvalidResponseError:
+        """Make the error that has the token of an answer which nobody waits for any more."""
+        return _misfit(self, answer, f"{by} came before its end", "$", self.issued(answer, token))
 
     def decode(
         self,
-        response: httpx.Response,
+        answer: Answer,
         *,
         may_have_applied: bool = False,
         token: Token | None = None,
         source: str = "the token argument",
     ) -> T:
-        """Make the value from a response, or raise what the response means.
+        """Make the value from an answer, or raise what the answer means.
 
         Args:
-            response: Any response, read to its end.
+            answer: Any answer, read to its end.
             may_have_applied: Whether an earlier try may have had its effect.
             token: The token that the request carried.
             source: Where that token comes from.
@@ -113,15 +113,15 @@ class Operation(Generic[T]):
             InvalidResponseError: The API says that it succeeded, but the body does not fit the contract; or it does not
                 say so, and the body has a token all the same.
         """
-        if response.is_success or (self.gone_is_done and may_have_applied and response.status_code == 404):
-            return self.read(self, response, self.issued(response, token))
+        if answer.is_success or (self.gone_is_done and may_have_applied and answer.status_code == 404):
+            return self.read(self, answer, self.issued(answer, token))
         # A status of 4xx says that the request was refused, except that 408 says only that the API gave up waiting.
-        unknown = response.status_code == 408 or not response.is_client_error
-        if unknown and (issued := self.issued(response, token)) is not None:
-            raise _misfit(self, response, "the status says that it failed", "$", issued)
+        unknown = answer.status_code == 408 or not answer.is_client_error
+        if unknown and (issued := self.issued(answer, token)) is not None:
+            raise _misfit(self, answer, "the status says that it failed", "$", issued)
         raise status_error(
             self.name,
-            response,
+            response_of(answer),
             may_have_applied=may_have_applied or (self.writes and unknown),
             token=token,
             source=source,
@@ -227,15 +227,6 @@ def rotate_key(key_id: str, *, grace_period_minutes: int) -> Operation[IssuedKey
     return _checked(operation, problems)
 
 
-def check_grace_period(minutes: int, problems: list[Problem]) -> int:
-    """Read for how many minutes the previous token of a key is to work: `KeysClient.rotate` says what it is."""
-    return check_whole_number(
-        *("grace_period_minutes", minutes, problems),
-        low=contract.ROTATE_API_KEY_REQUEST_GRACE_PERIOD_MINUTES_MINIMUM,
-        high=contract.ROTATE_API_KEY_REQUEST_GRACE_PERIOD_MINUTES_MAXIMUM,
-    )
-
-
 def _checked(operation: Operation[T], problems: list[Problem]) -> Operation[T]:
     refuse(f"{operation.name} was not sent", problems)
     return operation
@@ -267,40 +258,54 @@ def _definition(
 # No local of the following holds the bytes of a response: a traceback that shows locals would show the token in them.
 
 
-def _read(operation: Operation[Any], response: httpx.Response, issued: Token | None, *, kind: type[T]) -> T:
+def _read(operation: Operation[Any], answer: Answer, issued: Token | None, *, kind: type[T]) -> T:
     try:
-        return msgspec.json.decode(response.content, type=kind)
+        return msgspec.json.decode(answer.content, type=kind)
     except UNREADABLE as error:
         reason, _, path = str(error).partition(" - at `")
-    raise _misfit(operation, response, reason, path.rstrip("`") or "$", issued)
+    raise _misfit(operation, answer, reason, path.rstrip("`") or "$", issued)
 
 
-def _read_key(operation: Operation[APIKey], response: httpx.Response, issued: Token | None) -> APIKey:
-    return _read(operation, response, issued, kind=APIKeyResponse).api_key
+def _read_key(operation: Operation[APIKey], answer: Answer, issued: Token | None) -> APIKey:
+    return _read(operation, answer, issued, kind=APIKeyResponse).api_key
 
 
-def _read_nothing(operation: Operation[None], response: httpx.Response, issued: Token | None) -> None:
+def _read_nothing(operation: Operation[None], answer: Answer, issued: Token | None) -> None:
     # The contract's success is without a body; an object would do no harm, but a gateway's page says nothing.
-    if response.is_success and response.content.strip():
-        _read(operation, response, issued, kind=dict)
+    if answer.is_success and answer.content.strip():
+        _read(operation, answer, issued, kind=dict)
 
 
-def _read_issued(operation: Operation[IssuedKey], response: httpx.Response, issued: Token | None) -> IssuedKey:
-    body = _read(operation, response, issued, kind=IssuedAPIKeyResponse)
+def _read_issued(operation: Operation[IssuedKey], answer: Answer, issued: Token | None) -> IssuedKey:
+    body = _read(operation, answer, issued, kind=IssuedAPIKeyResponse)
     if issued is None or not is_usable(issued):
-        raise _misfit(operation, response, "this is no new token, or none that a request can carry", "$.token", issued)
+        raise _misfit(operation, answer, "this is no new token, or none that a request can carry", "$.token", issued)
     return IssuedKey(body.api_key, issued)
 
 
 def _misfit(
-    operation: Operation[Any], response: httpx.Response, reason: str, path: str, issued: Token | None
+    operation: Operation[Any], answer: Answer, reason: str, path: str, issued: Token | None
 ) -> InvalidResponseError:
-    outcome = "succeeded" if response.is_success else "was answered"
-    message = f"{operation.name} {outcome} with {response.status_code}"
+    outcome = "succeeded" if answer.is_success else "was answered"
+    message = f"{operation.name} {outcome} with {answer.status_code}"
     message += f", but the body does not fit the contract: {reason} (at {path})"
-    kind = response.headers.get("Content-Type", "")
+    kind = answer.headers.get("Content-Type", "")
     if "json" not in kind:
         message += f"; its Content-Type is {shown(kind)}"
     if issued is not None:
         message += "; the token that was issued is the token of this error: store it"
     return InvalidResponseError(message, path=path, token=issued, may_have_applied=operation.writes)
+
+
+class Operations:
+    """The operations by name, for a client, which imports this module when it is made, and nothing after that.
+
+    A process that can open no more files can import nothing, and yet send a request over a connection that it has.
+    """
+
+    list = staticmethod(list_keys)
+    create = staticmethod(create_key)
+    show = staticmethod(show_key)
+    update = staticmethod(update_key)
+    delete = staticmethod(delete_key)
+    rotate = staticmethod(rotate_key)

@@ -10,10 +10,10 @@ import contextlib
 import re
 from typing import Final
 
-import httpx
 import msgspec
 from attrs import define, field, frozen
 
+from ._answers import Answer
 from .tokens import Token
 
 # What msgspec raises for bytes that are not what they should be.
@@ -87,29 +87,29 @@ class _Found:
         return self.level.in_other or _OTHER.search(self.member or "") is not None
 
 
-def find_token(response: httpx.Response, calling: Token | None = None) -> Token | None:
+def find_token(answer: Answer, calling: Token | None = None) -> Token | None:
     """Find the token that an answer issues, whatever else is wrong with it.
 
     Args:
-        response: The answer, or as much of it as arrived.
+        answer: The answer, or as much of it as arrived.
         calling: The token that the request carried: an answer may show it, but not as the one that was issued.
 
     Returns:
         The token; None if the answer holds none that is whole, or more than one that could be it.
     """
-    if response.is_success:
+    if answer.is_success:
         with contextlib.suppress(*UNREADABLE):
-            whole = Token(msgspec.json.decode(response.content, type=_WithToken).token)
+            whole = Token(msgspec.json.decode(answer.content, type=_WithToken).token)
             return None if whole in (Token(""), calling) else whole
-    strings = _strings(response)
+    strings = _strings(answer)
     found = [each for each in strings if each.token != calling]
     named = [each for each in found if each.member == "token" and not each.level.in_key]
     beside_key = [each for each in named if each.level.beside_key]
-    if not response.is_success:
+    if not answer.is_success:
         return _only(beside_key)  # of what describes a failure, no guess
     if likely := [each for each in named if each.level.outermost] or beside_key:
         return _only(likely)
-    if len(strings) == _MOST or not _is_json(response):
+    if len(strings) == _MOST or not _is_json(answer):
         return None  # it could be in what was not looked at, or did not arrive
     # All of it is there: what else has the form, and is neither what somebody called a key nor called another token.
     formed = [each for each in found if _OF_THE_API.fullmatch(each.token.reveal()) and not each.is_other]
@@ -121,18 +121,18 @@ def _only(found: list[_Found]) -> Token | None:
     return tokens.pop() if len(tokens) == 1 else None
 
 
-def _is_json(response: httpx.Response) -> bool:
+def _is_json(answer: Answer) -> bool:
     try:
-        msgspec.json.decode(response.content)
+        msgspec.json.decode(answer.content)
     except UNREADABLE:
         return False
     return True
 
 
-def _strings(response: httpx.Response) -> list[_Found]:
+def _strings(answer: Answer) -> list[_Found]:
     """The values that can be tokens, by their name or by their form."""
     levels, found, value_at = [_Level()], [], 0
-    for piece in _PIECE.finditer(response.content):
+    for piece in _PIECE.finditer(answer.content):
         level = levels[-1]
         if piece[4]:
             if len(levels) > _DEEPEST:

@@ -13,6 +13,7 @@ from typing import Any, Final
 import httpx
 import stamina
 
+from ._answers import Answer
 from ._deadline import Deadline
 from ._failures import NOT_CONNECTED
 from ._operations import Effect, Operation
@@ -69,7 +70,7 @@ class Call:
         self.number = 0
         self.in_flight = False
         self.may_have_applied = False
-        self.arrived: tuple[httpx.Response, Token] | None = None
+        self.arrived: tuple[Answer, Token] | None = None
         self._interruptible = interruptible
         self._failure: IncidentIOError | None = None
         self._stopped = False

@@ -5,30 +5,33 @@ What is sent, what an answer means, and whether and when it is tried again are d
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import os
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import Any, Final, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar
 
 import httpx
 import stamina
 from attrs import evolve
 
 from ._ahead import Ahead, AsyncAhead
-from ._answers import CODINGS, RateLimit, keep_from_following, rate_limit_of
+from ._answers import Answer, RateLimit, rate_limit_of
 from ._auth import Credentials
+from ._bodies import CODINGS, keep_from_following
 from ._deadline import EXTENSION, Deadline
 from ._exchange import Exchange
-from ._failures import closed_error, overdue_error, scrub
-from ._operations import Operation
+from ._failures import closed_error, overdue_error
+from ._operations import Operation, Operations
 from ._retries import Call
+from ._scrubbing import scrub
 from ._settings import Settings, environment_proxy
 from .errors import IncidentIOError, InvalidRequestError, Problem, redact
 from .tokens import Token
+
+if TYPE_CHECKING:
+    import asyncio
 
 T = TypeVar("T")
 HttpT = TypeVar("HttpT", httpx.Client, httpx.AsyncClient)
@@ -38,8 +41,36 @@ F = TypeVar("F", bound=Callable[..., Any])
 _HEAD_START: Final = 0.05
 
 
+# As many connections are kept as there can be: by itself, httpx would close four of five after calls made at once.
+_LIMITS: Final = httpx.Limits(max_connections=100, max_keepalive_connections=100)
+
+
+class _NoCookies(httpx.Cookies):
+    """Keeps none: the API sets none that matter, and one that is no ASCII would break every later request.
+
+    To look for them, httpx would make a request of urllib's from each of its own, which takes a twentieth of the time.
+    """
+
+    def extract_cookies(self, response: httpx.Response) -> None:
+        pass
+
+
+_NO_COOKIES: Final = _NoCookies()
+
+
+class _Client(httpx.Client):
+    cookies = property(lambda _: _NO_COOKIES)
+
+
+class _AsyncClient(httpx.AsyncClient):
+    cookies = property(lambda _: _NO_COOKIES)
+
+
 class _Sender(ABC, Generic[HttpT]):
     """What the twins share: all but the sending itself."""
+
+    operations: Final = Operations
+    asynchronous: bool
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -88,15 +119,13 @@ class _Sender(ABC, Generic[HttpT]):
         url = self.settings.base_url
         return {
             "transport": self.settings.transport
-            or transport(proxy=environment_proxy(url), trust_env=url.scheme == "https"),
+            or transport(proxy=environment_proxy(url), trust_env=url.scheme == "https", limits=_LIMITS),
             "base_url": url,
             "headers": {
                 "User-Agent": self.settings.user_agent,
                 "Accept": "application/json",
                 "Accept-Encoding": ", ".join(CODINGS),
             },
-            # The API sets none that matter, and one that is no ASCII would break every later request.
-            "cookies": CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         }
 
     def _call(self, operation: Operation[Any], deadline: Deadline | None = None) -> Call:
@@ -106,7 +135,11 @@ class _Sender(ABC, Generic[HttpT]):
         )
 
     def _repeated(self, call: Call, attempt: F) -> F:
-        """The function, repeated as the call decides, and under a name that says something to stamina's hooks."""
+        """The function, repeated as the call decides, and under a name that says something to stamina's hooks.
+
+        Its first try is one that failed already: setting this up takes a sixth of what a request takes, and few calls
+        need it.
+        """
         attempt.__module__, attempt.__qualname__ = "incident_io_keys", call.operation.name
         repeated: F = stamina.retry(on=call.wait_after, attempts=call.attempts, timeout=None)(attempt)  # type: ignore[assignment]
         return repeated
@@ -115,11 +148,15 @@ class _Sender(ABC, Generic[HttpT]):
         left = call.deadline.left()
         if left <= 0:
             raise self._overdue(call)
-        steps = self.settings.timeout.as_dict()
-        timeout = httpx.Timeout(**{step: left if limit is None else min(limit, left) for step, limit in steps.items()})
+        steps = self.settings.timeout.as_dict().items()
+        timeout = {step: left if limit is None else min(limit, left) for step, limit in steps}
+        given, base = dict(call.operation.request), self.settings.base_url
+        path = base.raw_path.decode("ascii").removesuffix("/") + given.pop("url")
         try:
+            # Put together here: httpx would read the URL three times for that, a tenth of the time of a request.
+            url = base.copy_with(path=path, params=given.pop("params", None))
             request = self._owner._http.build_request(
-                **call.operation.request, timeout=timeout, extensions={EXTENSION: call.deadline}
+                **given, url=url, extensions={"timeout": timeout, EXTENSION: call.deadline}
             )
         except httpx.InvalidURL as error:
             problem = Problem("request", f"fits no URL: {redact(str(error))}")
@@ -139,7 +176,7 @@ class _Sender(ABC, Generic[HttpT]):
         if self.closed or self._owner.closed:
             raise call.instead_of(closed_error(call.operation.name))
 
-    def _value(self, call: Call, operation: Operation[T], answer: httpx.Response, token: Token) -> T:
+    def _value(self, call: Call, operation: Operation[T], answer: Answer, token: Token) -> T:
         self.rate_limit = rate_limit_of(answer) or self.rate_limit
         return operation.decode(
             answer, may_have_applied=call.may_have_applied, token=token, source=self.settings.credentials.name
@@ -149,10 +186,12 @@ class _Sender(ABC, Generic[HttpT]):
 class Sender(_Sender[httpx.Client]):
     """Sends operations, and blocks until they are answered. Threads can share it."""
 
+    asynchronous = False
+
     def _open(self) -> httpx.Client:
         from ._transport import DeadlineTransport  # takes as long to import as all of the rest
 
-        return httpx.Client(**self._options(DeadlineTransport), event_hooks={"response": [keep_from_following]})
+        return _Client(**self._options(DeadlineTransport), event_hooks={"response": [keep_from_following]})
 
     def send(self, operation: Operation[T], deadline: Deadline | None = None) -> T:
         """Send an operation, and again where that is right, and return its value.
@@ -162,8 +201,14 @@ class Sender(_Sender[httpx.Client]):
             deadline: A deadline that another thread can bring forward; None for one that begins now.
         """
         call = self._call(operation, deadline)
+        try:
+            return self._try(call, operation)
+        except IncidentIOError as error:
+            failures = [error]
 
         def attempt() -> T:
+            if failures:
+                raise failures.pop()
             return self._try(call, operation)
 
         return self._repeated(call, attempt)()
@@ -181,7 +226,7 @@ class Sender(_Sender[httpx.Client]):
             answer = self._answer(call, token)
         return self._value(call, operation, answer, token)
 
-    def _answer(self, call: Call, token: Token) -> httpx.Response:
+    def _answer(self, call: Call, token: Token) -> Answer:
         owner = self._owner
         if os.getpid() != owner.pid:  # a fork: the connections are the parent's
             owner._connect()
@@ -197,6 +242,8 @@ class Sender(_Sender[httpx.Client]):
                     exchange.body.take(part)
         finally:
             head.close()
+            # httpx's own holds the response: both would stay until the garbage collector comes.
+            head.stream = httpx.ByteStream(b"")
 
     def ahead(self, operation: Operation[T]) -> Ahead[T]:
         """Send an operation in a thread of its own."""
@@ -212,13 +259,14 @@ class Sender(_Sender[httpx.Client]):
 class AsyncSender(_Sender[httpx.AsyncClient]):
     """Sends operations, and awaits their answers. Tasks can share it."""
 
+    asynchronous = True
     _loop: asyncio.AbstractEventLoop | None = None
 
     def _open(self) -> httpx.AsyncClient:
         async def hook(response: httpx.Response) -> None:
             keep_from_following(response)
 
-        return httpx.AsyncClient(**self._options(httpx.AsyncHTTPTransport), event_hooks={"response": [hook]})
+        return _AsyncClient(**self._options(httpx.AsyncHTTPTransport), event_hooks={"response": [hook]})
 
     async def send(self, operation: Operation[T]) -> T:
         """Send an operation, and again where that is right, and return its value.
@@ -226,14 +274,22 @@ class AsyncSender(_Sender[httpx.AsyncClient]):
         Args:
             operation: What to send.
         """
+        import asyncio
+
         call = self._call(operation)
         outer = sys.exception()
-
-        async def attempt() -> T:
-            return await self._try(call, operation)
-
         try:
             async with asyncio.timeout(call.deadline.left() + _HEAD_START):
+                try:
+                    return await self._try(call, operation)
+                except IncidentIOError as error:
+                    failures = [error]
+
+                async def attempt() -> T:
+                    if failures:
+                        raise failures.pop()
+                    return await self._try(call, operation)
+
                 return await self._repeated(call, attempt)()
         except TimeoutError as error:
             scrub(error, outer=outer)
@@ -254,7 +310,9 @@ class AsyncSender(_Sender[httpx.AsyncClient]):
             answer = await self._answer(call, token)
         return self._value(call, operation, answer, token)
 
-    async def _answer(self, call: Call, token: Token) -> httpx.Response:
+    async def _answer(self, call: Call, token: Token) -> Answer:
+        import asyncio
+
         loop, owner = asyncio.get_running_loop(), self._owner
         if os.getpid() != owner.pid or owner._loop not in (None, loop):  # the connections are another loop's
             owner._connect()
@@ -270,6 +328,7 @@ class AsyncSender(_Sender[httpx.AsyncClient]):
                     exchange.body.take(part)
         finally:
             await head.aclose()
+            head.stream = httpx.ByteStream(b"")
 
     def ahead(self, operation: Operation[T]) -> AsyncAhead[T]:
         """Send an operation in a task of its own."""
@@ -277,6 +336,8 @@ class AsyncSender(_Sender[httpx.AsyncClient]):
 
     async def close(self) -> None:
         """Close the connections."""
+        import asyncio
+
         self.closed = True
         if self.owns_connections and self._loop in (None, asyncio.get_running_loop()):
             await self._http.aclose()

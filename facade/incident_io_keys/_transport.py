@@ -29,10 +29,11 @@ class DeadlineTransport(httpx.HTTPTransport):
     Args:
         proxy: The proxy to go through, if any.
         trust_env: Whether SSL_CERT_FILE and SSL_CERT_DIR count.
+        limits: How many connections there can be, and how many are kept.
     """
 
-    def __init__(self, *, proxy: httpx.Proxy | None, trust_env: bool) -> None:
-        super().__init__(proxy=proxy, trust_env=trust_env)
+    def __init__(self, *, proxy: httpx.Proxy | None, trust_env: bool, limits: httpx.Limits) -> None:
+        super().__init__(proxy=proxy, trust_env=trust_env, limits=limits)
         self._current = threading.local()
         # The one private thing used here. httpcore takes a network backend of one's own, but httpx does not hand one
         # on; and what traces or fakes httpx's transport (OpenTelemetry, pytest-httpx) passes by one written anew.
@@ -106,15 +107,18 @@ class _Stream(httpcore.NetworkStream):
     def __init__(self, inner: httpcore.NetworkStream, current: threading.local) -> None:
         self._inner = inner
         self._current = current
+        self._socket: socket.socket = inner.get_extra_info("socket")
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         deadline: Deadline = self._current.deadline
-        with deadline.blocking(self._inner.get_extra_info("socket")):
+        with deadline.blocking(self._socket):
             return self._inner.read(max_bytes, _bound(timeout, deadline, httpcore.ReadTimeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        if not buffer:  # httpcore writes the end of each request, which has none
+            return
         deadline: Deadline = self._current.deadline
-        with deadline.blocking(self._inner.get_extra_info("socket")):
+        with deadline.blocking(self._socket):
             for start in range(0, len(buffer), _SLICE):
                 bound = _bound(timeout, deadline, httpcore.WriteTimeout)
                 self._inner.write(buffer[start : start + _SLICE], bound)
@@ -125,7 +129,7 @@ class _Stream(httpcore.NetworkStream):
         deadline: Deadline = self._current.deadline
         # A duplicate: the handshake takes the connection over from its socket, which can do nothing with it any more.
         try:
-            duplicate = socket.socket(fileno=os.dup(self._inner.get_extra_info("socket").fileno()))
+            duplicate = socket.socket(fileno=os.dup(self._socket.fileno()))
             with duplicate, deadline.blocking(duplicate):
                 bound = _bound(timeout, deadline, httpcore.ConnectTimeout)
                 return _Stream(self._inner.start_tls(ssl_context, server_hostname, bound), self._current)

@@ -38,8 +38,10 @@ def _instant(text: str) -> datetime | None:
     if re.search(r"\b\d{4}\b", text) is None:
         return None  # without a year the parser would fill in today's
     # Here and not at the top: it takes a third as long to import as httpx, and only a rate limit needs it.
-    from dateutil import parser
-
+    try:
+        from dateutil import parser
+    except (ImportError, OSError):  # a process that can open no more files
+        return None
     try:
         # Whatever zone is named, or none, it is UTC: GMT, UTC and Z are those that occur.
         return parser.parse(text, tzinfos=lambda _name, offset: timezone(timedelta(seconds=offset or 0)))

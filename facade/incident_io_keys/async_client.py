@@ -8,23 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from types import TracebackType
-from typing import Self
-
-import httpx
+from typing import TYPE_CHECKING, Self
 
 from incident_io_keys_generated import contract
 from incident_io_keys_generated.models import AccountRole, APIKey, ListAPIKeysResponse, TeamRole
 
-from ._ahead import AsyncAhead
 from ._arguments import refuse
 from ._auth import AsyncTokenSource, hidden
-from ._operations import Operation, create_key, delete_key, list_keys, rotate_key, show_key, update_key
-from ._sending import AsyncSender
-from ._settings import read_settings
 from .client import BaseClient
 from .errors import Problem
 from .pagination import AsyncKeyPager
 from .tokens import IssuedKey, Token
+
+if TYPE_CHECKING:
+    import httpx
+
+    from ._ahead import AsyncAhead
+    from ._operations import Operation
+    from ._sending import AsyncSender
 
 
 class AsyncKeysClient(BaseClient):
@@ -66,6 +67,9 @@ class AsyncKeysClient(BaseClient):
     ) -> None:
         # Before anything can be raised: a traceback may show the locals of the frames that it went through.
         token = hidden(token)
+        from ._sending import AsyncSender
+        from ._settings import read_settings
+
         problems: list[Problem] = []
         settings = read_settings(
             problems,
@@ -109,7 +113,7 @@ class AsyncKeysClient(BaseClient):
         """
 
         def page(cursor: str | None) -> Operation[ListAPIKeysResponse]:
-            return list_keys(page_size=page_size, after=cursor)
+            return self._sender.operations.list(page_size=page_size, after=cursor)
 
         def ahead(cursor: str | None) -> AsyncAhead[ListAPIKeysResponse]:
             return self._sender.ahead(page(cursor))
@@ -145,9 +149,10 @@ class AsyncKeysClient(BaseClient):
                 if the answer held one that can be read.
             IncidentIOError: No key is known to be created; `may_have_applied` says whether one may be.
         """
-        return await self._sender.send(
-            create_key(name=name, role_names=role_names, team_ids=team_ids, team_role_names=team_role_names)
+        operation = self._sender.operations.create(
+            name=name, role_names=role_names, team_ids=team_ids, team_role_names=team_role_names
         )
+        return await self._sender.send(operation)
 
     async def show(self, id: str) -> APIKey:
         """Show a key.
@@ -162,7 +167,7 @@ class AsyncKeysClient(BaseClient):
             NotFoundError: There is no such key, or the caller may not see it.
             IncidentIOError: The key could not be had; the subclass says why.
         """
-        return await self._sender.send(show_key(id))
+        return await self._sender.send(self._sender.operations.show(id))
 
     async def update(
         self,
@@ -193,9 +198,10 @@ class AsyncKeysClient(BaseClient):
             NotFoundError: There is no such key, or the caller may not see it.
             IncidentIOError: The key is not known to be updated; `may_have_applied` says whether it may be.
         """
-        return await self._sender.send(
-            update_key(id, name=name, role_names=role_names, team_ids=team_ids, team_role_names=team_role_names)
+        operation = self._sender.operations.update(
+            id, name=name, role_names=role_names, team_ids=team_ids, team_role_names=team_role_names
         )
+        return await self._sender.send(operation)
 
     async def delete(self, id: str) -> None:
         """Delete a key. Its token stops working.
@@ -210,7 +216,7 @@ class AsyncKeysClient(BaseClient):
             NotFoundError: There is no such key, or the caller may not see it.
             IncidentIOError: The key is not known to be deleted; `may_have_applied` says whether it may be.
         """
-        await self._sender.send(delete_key(id))
+        await self._sender.send(self._sender.operations.delete(id))
 
     async def rotate(
         self, id: str, *, grace_period_minutes: int = contract.ROTATE_API_KEY_REQUEST_GRACE_PERIOD_MINUTES_DEFAULT
@@ -233,7 +239,7 @@ class AsyncKeysClient(BaseClient):
             NotFoundError: There is no such key, or the caller may not see it.
             IncidentIOError: The key is not known to be rotated; `may_have_applied` says whether it may be.
         """
-        return await self._sender.send(rotate_key(id, grace_period_minutes=grace_period_minutes))
+        return await self._sender.send(self._sender.operations.rotate(id, grace_period_minutes=grace_period_minutes))
 
     def with_token(self, token: str | Token | AsyncTokenSource) -> Self:
         """Make a client that calls as another key, and is as this one otherwise.

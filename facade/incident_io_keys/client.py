@@ -9,23 +9,24 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable
 from types import TracebackType
-from typing import NoReturn, Self, SupportsIndex
-
-import httpx
+from typing import TYPE_CHECKING, NoReturn, Self, SupportsIndex
 
 from incident_io_keys_generated import contract
 from incident_io_keys_generated.models import AccountRole, APIKey, ListAPIKeysResponse, TeamRole
 
-from ._ahead import Ahead
 from ._answers import RateLimit
 from ._arguments import refuse
 from ._auth import TokenSource, credentials, hidden
-from ._operations import Operation, create_key, delete_key, list_keys, rotate_key, show_key, update_key
-from ._sending import AsyncSender, Sender
-from ._settings import read_settings
 from .errors import Problem, redact
 from .pagination import KeyPager
 from .tokens import IssuedKey, Token
+
+if TYPE_CHECKING:
+    import httpx
+
+    from ._ahead import Ahead
+    from ._operations import Operation
+    from ._sending import AsyncSender, Sender
 
 
 class BaseClient:
@@ -42,7 +43,7 @@ class BaseClient:
         """A client as this one that calls with another token, which is good for nothing if there are problems."""
         # None is not the environment here: that would be the token of yet another key.
         source = Token("") if token is None else token
-        found = credentials(source, problems, asynchronous=isinstance(self._sender, AsyncSender))
+        found = credentials(source, problems, asynchronous=self._sender.asynchronous)
         other = type(self).__new__(type(self))
         other.__dict__.update(self.__dict__)  # what a subclass has
         other._sender = self._sender.lend(found)
@@ -102,6 +103,9 @@ class KeysClient(BaseClient):
     ) -> None:
         # Before anything can be raised: a traceback may show the locals of the frames that it went through.
         token = hidden(token)
+        from ._sending import Sender
+        from ._settings import read_settings
+
         problems: list[Problem] = []
         settings = read_settings(
             problems,
@@ -145,7 +149,7 @@ class KeysClient(BaseClient):
         """
 
         def page(cursor: str | None) -> Operation[ListAPIKeysResponse]:
-            return list_keys(page_size=page_size, after=cursor)
+            return self._sender.operations.list(page_size=page_size, after=cursor)
 
         def ahead(cursor: str | None) -> Ahead[ListAPIKeysResponse]:
             return self._sender.ahead(page(cursor))
@@ -181,9 +185,10 @@ class KeysClient(BaseClient):
                 if the answer held one that can be read.
             IncidentIOError: No key is known to be created; `may_have_applied` says whether one may be.
         """
-        return self._sender.send(
-            create_key(name=name, role_names=role_names, team_ids=team_ids, team_role_names=team_role_names)
+        operation = self._sender.operations.create(
+            name=name, role_names=role_names, team_ids=team_ids, team_role_names=team_role_names
         )
+        return self._sender.send(operation)
 
     def show(self, id: str) -> APIKey:
         """Show a key.
@@ -198,7 +203,7 @@ class KeysClient(BaseClient):
             NotFoundError: There is no such key, or the caller may not see it.
             IncidentIOError: The key could not be had; the subclass says why.
         """
-        return self._sender.send(show_key(id))
+        return self._sender.send(self._sender.operations.show(id))
 
     def update(
         self,
@@ -229,9 +234,10 @@ class KeysClient(BaseClient):
             NotFoundError: There is no such key, or the caller may not see it.
             IncidentIOError: The key is not known to be updated; `may_have_applied` says whether it may be.
         """
-        return self._sender.send(
-            update_key(id, name=name, role_names=role_names, team_ids=team_ids, team_role_names=team_role_names)
+        operation = self._sender.operations.update(
+            id, name=name, role_names=role_names, team_ids=team_ids, team_role_names=team_role_names
         )
+        return self._sender.send(operation)
 
     def delete(self, id: str) -> None:
         """Delete a key. Its token stops working.
@@ -246,7 +252,7 @@ class KeysClient(BaseClient):
             NotFoundError: There is no such key, or the caller may not see it.
             IncidentIOError: The key is not known to be deleted; `may_have_applied` says whether it may be.
         """
-        self._sender.send(delete_key(id))
+        self._sender.send(self._sender.operations.delete(id))
 
     def rotate(
         self, id: str, *, grace_period_minutes: int = contract.ROTATE_API_KEY_REQUEST_GRACE_PERIOD_MINUTES_DEFAULT
@@ -269,7 +275,7 @@ class KeysClient(BaseClient):
             NotFoundError: There is no such key, or the caller may not see it.
             IncidentIOError: The key is not known to be rotated; `may_have_applied` says whether it may be.
         """
-        return self._sender.send(rotate_key(id, grace_period_minutes=grace_period_minutes))
+        return self._sender.send(self._sender.operations.rotate(id, grace_period_minutes=grace_period_minutes))
 
     def with_token(self, token: str | Token | TokenSource) -> Self:
         """Make a client that calls as another key, and is as this one otherwise.

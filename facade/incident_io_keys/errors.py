@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import quote
 
-import httpx
 from attrs import frozen
 
 from incident_io_keys_generated.models import ErrorDetail
 
 if TYPE_CHECKING:
+    import httpx
+
     from .tokens import Token
 
 REDACTED: Final = "<redacted>"
@@ -173,7 +174,7 @@ class APIStatusError(IncidentIOError):
         self.may_have_applied = may_have_applied
 
     def _state(self) -> dict[str, Any]:
-        response = httpx.Response(self.status, headers=self.response.headers, content=self.response.content)
+        response = type(self.response)(self.status, headers=self.response.headers, content=self.response.content)
         return {**self.__dict__, "response": response}
 
 

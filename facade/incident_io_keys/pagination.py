@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import aclosing, closing
+from typing import TYPE_CHECKING
 
 from attrs import frozen
 
 from incident_io_keys_generated.models import APIKey, ListAPIKeysResponse
 
-from ._ahead import Ahead, AsyncAhead
 from ._arguments import shown
 from .errors import PaginationError
+
+if TYPE_CHECKING:
+    from ._ahead import Ahead, AsyncAhead
 
 
 @frozen

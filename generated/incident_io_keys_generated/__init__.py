@@ -1,10 +1,3 @@
 # Made from openapi.yaml by scripts/generate. Do not edit.
 
 """A client library for accessing incident.io API keys"""
-
-from .client import AuthenticatedClient, Client
-
-__all__ = (
-    "AuthenticatedClient",
-    "Client",
-)

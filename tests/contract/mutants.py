@@ -256,7 +256,7 @@ MUTANTS = [
     ),
     Mutant(
         "a grace period out of bounds is sent",
-        "_operations.py",
+        "_arguments.py",
         "GRACE_PERIOD_MINUTES_MAXIMUM,",
         "GRACE_PERIOD_MINUTES_MAXIMUM + 1,",
     ),
@@ -271,7 +271,7 @@ MUTANTS = [
     Mutant(
         "a write that timed out is said not to have happened",
         "_operations.py",
-        "response.status_code == 408 or not",
+        "answer.status_code == 408 or not",
         "not",
     ),
     Mutant("a cursor that comes back is followed", "pagination.py", "if not self.leads_on():", "if False:"),

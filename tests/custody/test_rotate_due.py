@@ -300,3 +300,19 @@ def test_only_those_are_rotated_that_are_asked_for(doing: Doing, mock: MockAPI, 
     found = rotated(doing, keys, keeper, mock, which=lambda key: keeper.load(key.id) is not None)
     assert states(found) == {"key 0": "rotated"}
     assert keeper.load(elsewhere.api_key.id) is None
+
+
+def test_while_an_async_procedure_waits_other_tasks_go_on() -> None:
+    async def run() -> list[str]:
+        order: list[str] = []
+
+        async def other() -> None:
+            order.append("another task")
+
+        task = asyncio.create_task(other())
+        await _drive._sleep_async(0)
+        order.append("the procedure")
+        await task
+        return order
+
+    assert asyncio.run(run()) == ["another task", "the procedure"]

@@ -14,8 +14,7 @@ import click
 from incident_io_keys_generated import contract
 from incident_io_keys_generated.models import APIKey
 
-from .._arguments import refuse
-from .._operations import check_grace_period
+from .._arguments import check_grace_period, refuse
 from ..client import KeysClient
 from ..custody import Keeper, Rotated, rotate_due, rotate_into
 from ..custody import resume as finish
@@ -27,7 +26,6 @@ from ._filters import Filter, refuse_unknown_roles, roles_of
 from ._preview import problems_of, write_request
 from ._reading import all_keys, write_key
 from ._session import Session, ask, dry_run, filters, now, output, refuse_to_ask_nobody, yes
-from ._tables import TableWriter
 from ._terminal import counted
 from ._writers import as_answer
 
@@ -137,6 +135,8 @@ def _left_out(key: APIKey, caller: str | None) -> str | None:
 def _tell_due(session: Session, output: str | None, found: list[APIKey], caller: str | None) -> int:
     reasons = {key.id: _left_out(key, caller) for key in found}
     if session.format(output) == "table":
+        from ._tables import TableWriter
+
         TableWriter(session.terminal.out, now()).write(found)
         left = sum(reason is not None for reason in reasons.values())
         told = f", {left:,} of them left out: what is, or may be, the caller" if left else ""
@@ -148,6 +148,8 @@ def _tell_due(session: Session, output: str | None, found: list[APIKey], caller:
 
 
 def _ask_for(session: Session, found: list[APIKey], caller: str | None) -> None:
+    from ._tables import TableWriter
+
     refuse_to_ask_nobody(session)
     rotated = [key for key in found if _left_out(key, caller) is None]
     TableWriter(session.terminal.err, now()).write(rotated)

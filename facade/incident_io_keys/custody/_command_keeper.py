@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from .._arguments import check_list, check_path, check_text, check_whole_number, refuse
-from .._failures import scrub
+from .._scrubbing import scrub
 from ..errors import Problem, redact
 from ..tokens import Token, is_usable
 from ._errors import KeeperError

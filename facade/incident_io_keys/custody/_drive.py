@@ -6,18 +6,17 @@ written once, whatever client it is done with. This module must not know any pro
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 import inspect
 import sys
 import time
 from collections.abc import Callable, Generator
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from attrs import frozen
 
 from .._arguments import kind_of
-from .._failures import scrub
+from .._scrubbing import scrub
 from ..async_client import AsyncKeysClient
 from ..client import KeysClient
 from ..errors import IncidentIOError, Problem, redact
@@ -25,11 +24,20 @@ from ..tokens import Token
 from ._errors import CustodyError, KeeperError
 from ._keeper import Keeper
 
+if TYPE_CHECKING:
+    import asyncio
+
 T = TypeVar("T")
 Client: TypeAlias = KeysClient | AsyncKeysClient
 
 # How a procedure waits; a test puts its own clock in their place.
-_sleep, _sleep_async = time.sleep, asyncio.sleep
+_sleep = time.sleep
+
+
+async def _sleep_async(seconds: float) -> None:
+    import asyncio
+
+    await asyncio.sleep(seconds)
 
 
 @frozen
@@ -189,6 +197,8 @@ async def run_async(steps: Steps[T]) -> T:
 
 async def _in_thread(ask: Ask, cancelled: list[asyncio.CancelledError]) -> Any:
     """Do what blocks. A thread cannot be cancelled: that takes effect later, and until then nothing is let go of."""
+    import asyncio
+
     done = asyncio.get_running_loop().run_in_executor(None, contextvars.copy_context().run, ask)
     while not done.done():
         try:
@@ -213,6 +223,8 @@ async def to_the_end(steps: Steps[T]) -> T:
 
     Where all tasks of the loop are cancelled, a request that is under way is cut off all the same.
     """
+    import asyncio
+
     task = asyncio.create_task(run_async(steps))
     cancelled: asyncio.CancelledError | None = None
     while not task.done():

@@ -13,7 +13,6 @@ from incident_io_keys_generated import contract
 from incident_io_keys_generated.models import AccountRole, TeamRole
 
 from .._arguments import check_list, refuse
-from .._operations import create_key, rotate_key
 from ..async_client import AsyncKeysClient
 from ..client import KeysClient
 from ..errors import InvalidRequestError, Problem
@@ -96,6 +95,8 @@ def create_into(
         "team_role_names": check_list("team_role_names", team_role_names, problems),
     }
     definition: dict[str, Any] = {"name": name, **{field: members or [] for field, members in listed.items()}}
+    from .._operations import create_key  # it brings httpx, as the client did
+
     _check("create", client, keeper, problems, lambda: create_key(**definition))
     return run_with(client, creation(client, keeper, definition, caller))  # type: ignore[no-any-return]
 
@@ -137,6 +138,8 @@ def rotate_into(
         IncidentIOError: What the client raises. If `may_have_applied`, the journal has an entry, with which `resume`
             finds out what came of it.
     """
+    from .._operations import rotate_key
+
     _check("rotate", client, keeper, [], lambda: rotate_key(id, grace_period_minutes=grace_period_minutes))
     return run_with(client, rotation(client, keeper, id, grace_period_minutes))  # type: ignore[no-any-return]
 

@@ -13,7 +13,6 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Final
 
-import stamina
 from attrs import evolve
 
 from incident_io_keys_generated.models import APIKey
@@ -257,6 +256,8 @@ def is_accepted(client: Client, key_id: str, token: Token) -> Steps[bool]:
     with_it = client.with_token(token)
     # Only a token that is none is refused with 401. One whose key may not manage keys gets a 403, one that may, but not
     # see this one, a 404, and a success is one also where its body has drifted.
+    import stamina
+
     show = stamina.retry(on=AuthenticationError, attempts=_TRIES, timeout=None, wait_initial=_FIRST_WAIT)(with_it.show)
     try:
         yield from api(show, key_id)

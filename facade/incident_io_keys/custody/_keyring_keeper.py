@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from .._arguments import check_path, refuse
-from .._failures import scrub
+from .._scrubbing import scrub
 from ..errors import InvalidRequestError, Problem
 from ..tokens import Token
 from ._errors import KeeperError

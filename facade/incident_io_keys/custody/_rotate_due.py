@@ -5,7 +5,6 @@ This module must not know how one key is rotated into a keeper; `_into` does.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import secrets
 from collections.abc import Callable, Coroutine
@@ -17,8 +16,7 @@ from attrs import Factory, define, frozen
 
 from incident_io_keys_generated.models import APIKey
 
-from .._arguments import check_text, check_whole_number, kind_of, refuse
-from .._operations import check_grace_period
+from .._arguments import check_grace_period, check_text, check_whole_number, kind_of, refuse
 from ..async_client import AsyncKeysClient
 from ..client import KeysClient
 from ..errors import AuthenticationError, IncidentIOError, Problem
@@ -331,6 +329,8 @@ async def _rotate_async(this: _Run) -> list[Rotated]:
     rest, last = await run_async(this.plan())
     while rest and not this.many_places:
         this.tell(await one(this.alone(rest.pop(0))))
+    import asyncio
+
     gate = asyncio.Semaphore(this.most())
     begun = [asyncio.create_task(in_turn(this.one(key))) for key in rest]
     try:
