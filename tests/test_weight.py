@@ -101,6 +101,12 @@ def test_a_client_that_is_made_imports_nothing_any_more() -> None:
         assert run(ALL_OPERATIONS, **environment).split() == ["modules"]
 
 
+@pytest.mark.parametrize("arguments", [["--help"], ["list", "--help"], ["roles"], ["--version"]])
+def test_a_command_that_asks_nobody_imports_nothing_that_asks(arguments: list[str]) -> None:
+    program = f"from incident_io_keys.cli import main; main({arguments})"
+    assert loaded(program) & HEAVY == set()
+
+
 STATM = Path("/proc/self/statm")
 
 

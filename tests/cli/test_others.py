@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import re
 import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from incident_io_keys import __version__
 from incident_io_keys.cli import main
 from incident_io_keys.testing import MockAPI
 from incident_io_keys_generated import contract
@@ -147,3 +150,16 @@ def test_it_completes(shell: str, words: str, expected: list[str], tmp_path: Pat
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60)
     # fish tells what each is, too.
     assert sorted(line.split("\t")[0] for line in done.stdout.splitlines()) == sorted(expected)
+
+
+def test_a_process_of_its_own_does_not_look_at_what_it_imported_again(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frozen = []
+    monkeypatch.setattr(gc, "freeze", lambda: frozen.append(True))
+    monkeypatch.setattr(sys, "argv", ["incident-io-keys", "--version"])
+    assert main() == 0
+    assert frozen == [True]
+    assert __version__ in capsys.readouterr().out
+    assert main(["--version"]) == 0
+    assert frozen == [True]  # a program that calls it goes on afterwards, and makes garbage

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -10,9 +10,10 @@ from incident_io_keys_generated.models import AccountRole, TeamRole
 
 from ..client import KeysClient
 from ..errors import NotFoundError
-from ..testing import MockAPI
 from ._session import Session, now
-from ._tables import TableWriter
+
+if TYPE_CHECKING:
+    from ..testing import MockAPI
 
 _DAY: Final = 86_400
 
@@ -28,6 +29,8 @@ _KEYS: Final = (
 
 def mock_with_keys() -> MockAPI:
     """A mock of an organisation that has some keys."""
+    from ..testing import MockAPI
+
     mock = MockAPI()
     for name, roles, days in _KEYS:
         mock.add_key(name, roles, age_seconds=days * _DAY)
@@ -41,6 +44,8 @@ def demo(session: Session) -> None:
 
     It talks to the mock, over a socket of this machine; nothing leaves it.
     """
+    from ._tables import TableWriter
+
     say = session.terminal.say
     mock = mock_with_keys()
     with mock.serve() as server, KeysClient(mock.token, base_url=server.url) as keys:

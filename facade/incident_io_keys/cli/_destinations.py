@@ -218,8 +218,8 @@ def put_out(issued: IssuedKey, session: Session) -> None:
     """
     session.in_hand, session.under_way = issued.token, None
     try:
-        session.terminal.out.file.write(issued.token.reveal() + "\n")
-        session.terminal.out.file.flush()
+        sys.stdout.write(issued.token.reveal() + "\n")
+        sys.stdout.flush()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is closed"
         message = f"the token of the key {issued.api_key.id} could not be written to standard output: {reason}"

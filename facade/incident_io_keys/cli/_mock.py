@@ -10,7 +10,6 @@ import click
 
 from incident_io_keys_generated.contract import LIMIT_ACTIVE_KEYS
 
-from ..testing import MockAPI, MockStateError
 from ._session import Session
 from ._signals import held_back
 
@@ -45,6 +44,8 @@ def mock(session: Session, port: int, db: Path | None, seed_keys: int) -> None:
     dotenv file takes as they are, and a shell with `export` before each. Requests to URL/_mock/... move its clock, let
     requests fail, and so on.
     """
+    from ..testing import MockStateError
+
     try:
         # Before there is a thread of the server's, so that no thread is interrupted: they are waited for. A second
         # Ctrl-C is one all the same.
@@ -57,6 +58,8 @@ def mock(session: Session, port: int, db: Path | None, seed_keys: int) -> None:
 
 
 def _serve(session: Session, port: int, db: Path | None, seed_keys: int) -> None:
+    from ..testing import MockAPI
+
     new = db is None or not db.exists()
     with MockAPI(db) as mock:
         for number in range(1, seed_keys + 1 if new else 1):

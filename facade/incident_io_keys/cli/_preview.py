@@ -5,15 +5,16 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable
-from typing import Any
-
-import httpx
+from typing import TYPE_CHECKING, Any
 
 from ..client import KeysClient
 from ..errors import APIStatusError, InvalidRequestError, Problem, redact
 from ..tokens import Token
 from ._session import Session
 from ._writers import as_answer
+
+if TYPE_CHECKING:
+    import httpx
 
 
 def write_request(session: Session, output: str | None, call: Callable[[KeysClient], object]) -> None:
@@ -45,6 +46,8 @@ def preview(call: Callable[[KeysClient], object]) -> httpx.Request:
     Raises:
         InvalidRequestError: It would send none: the arguments do not fit, or the URL of the environment does not.
     """
+    import httpx
+
     requests: list[httpx.Request] = []
 
     def answer(request: httpx.Request) -> httpx.Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
@@ -14,7 +15,6 @@ from ..client import KeysClient
 from ..pagination import Page
 from ._filters import Filter, refuse_unknown_roles, roles_of
 from ._session import Session, filters, now, output
-from ._tables import TableWriter, one_key, roles_table
 from ._terminal import Waiting, counted
 from ._writers import CSVWriter, JSONLinesWriter, JSONWriter, Writer, as_answer
 
@@ -41,7 +41,7 @@ def list_(session: Session, output: str | None, meant: dict[str, Any], older_tha
             if chosen:
                 with waiting.aside():
                     writer.write(chosen)
-                    session.terminal.out.file.flush()
+                    sys.stdout.flush()
     refuse_unknown_roles(session.terminal, taken.roles, held)
     writer.end()
     if not found:
@@ -65,8 +65,10 @@ def all_keys(session: Session, keys: KeysClient) -> list[APIKey]:
 
 def _writer(session: Session, form: str) -> Writer:
     if form == "table":
+        from ._tables import TableWriter
+
         return TableWriter(session.terminal.out, now())
-    return _WRITERS[form](session.terminal.out.file.write)
+    return _WRITERS[form](sys.stdout.write)
 
 
 _WRITERS: Final[Mapping[str, Callable[[Callable[[str], object]], Writer]]] = {
@@ -90,6 +92,8 @@ def show(session: Session, id: str, output: str | None) -> None:
 def write_key(session: Session, output: str | None, key: APIKey) -> None:
     """Write a key to standard output."""
     if session.format(output) == "table":
+        from ._tables import one_key
+
         session.terminal.out.print(one_key(key, now()))
     else:
         session.terminal.write(as_answer(key.to_dict()))
@@ -110,6 +114,8 @@ def roles(session: Session, output: str | None) -> None:
             of_both[where] = words.get(role.value, "")
     found = [known[name] for name in sorted(known)]
     if session.format(output) == "table":
+        from ._tables import roles_table
+
         session.terminal.out.print(roles_table(found))
     else:
         session.terminal.write(as_answer(found))

@@ -9,13 +9,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from rich.table import Table
-from rich.text import Text
-
 from incident_io_keys_generated.contract import LIMIT_ACTIVE_KEYS
 
 from ._audit import Finding, Report, Severity
-from ._html import page
 from ._terminal import Terminal, cell, counted, printable
 from ._writers import as_answer
 
@@ -38,6 +34,9 @@ def summary(report: Report) -> str:
 
 
 def _table(report: Report, terminal: Terminal) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("SEVERITY", no_wrap=True)
     table.add_column("KEY", ratio=2, overflow="fold")
@@ -99,6 +98,8 @@ def _escaped(text: str) -> str:
 
 
 def _html(report: Report, terminal: Terminal) -> None:
+    from ._html import page
+
     terminal.write(page(report))
 
 

@@ -6,21 +6,21 @@ import functools
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
-import httpx
 from attrs import define, field
 from click.shell_completion import CompletionItem
 
 from incident_io_keys_generated import contract
 from incident_io_keys_generated.models import AccountRole, TeamRole
 
-from .._settings import URL_VARIABLE
 from ..client import KeysClient
-from ..custody import Keeper
 from ..tokens import Token
 from ._terminal import Terminal
+
+if TYPE_CHECKING:
+    from ..custody import Keeper
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -52,6 +52,10 @@ class Session:
     @property
     def endpoint(self) -> str:
         """Where the keys are: the name of the host, and its port if that is not the usual one."""
+        import httpx
+
+        from .._settings import URL_VARIABLE
+
         return httpx.URL(os.environ.get(URL_VARIABLE) or contract.SERVER).netloc.decode()
 
     @property

@@ -9,20 +9,23 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from pathlib import Path
-from typing import Final, TextIO
+from typing import TYPE_CHECKING, Final
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
-from rich.text import Text
 
 from ..errors import redact
 
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
+    from rich.text import Text
+
+# rich is imported where it prints: that takes longer than all that is needed to show a help text, or to write JSON.
+
 # Makes one emoji of several.
 _JOINER: Final = "\N{ZERO WIDTH JOINER}"
-# As wide as a table is that nobody looks at in a terminal.
-_WIDE: Final = 160
 
 
 def printable(text: object) -> str:
@@ -41,6 +44,8 @@ def counted(number: int, noun: str) -> str:
 
 def cell(text: object, style: str = "") -> Text:
     """The same as rich prints it: as it is, and not as markup."""
+    from rich.text import Text
+
     return Text(printable(text), style)
 
 
@@ -48,8 +53,6 @@ class Terminal:
     """The two streams of the command.
 
     Attributes:
-        out: Standard output.
-        err: Standard error.
         out_is_closed: Whether there is no standard output.
     """
 
@@ -62,8 +65,20 @@ class Terminal:
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):  # whatever its encoding is: no name of a key is to stop it
                 stream.reconfigure(errors="backslashreplace")
-        self.out = _console(sys.stdout)
-        self.err = _console(sys.stderr)
+
+    @cached_property
+    def out(self) -> Console:
+        """Standard output."""
+        from ._console import console
+
+        return console(sys.stdout)
+
+    @cached_property
+    def err(self) -> Console:
+        """Standard error."""
+        from ._console import console
+
+        return console(sys.stderr)
 
     @property
     def shows_tables(self) -> bool:
@@ -77,8 +92,8 @@ class Terminal:
 
     def write(self, text: str) -> None:
         """Write to standard output, as it is."""
-        print(text, end="", file=self.out.file)
-        self.out.file.flush()
+        sys.stdout.write(text)
+        sys.stdout.flush()
 
     def say(self, lines: Iterable[str]) -> None:
         """Write lines for a person to standard output."""
@@ -91,6 +106,8 @@ class Terminal:
 
     def complain(self, text: str) -> None:
         """Write what is fit to be shown to standard error, if that can be."""
+        from rich.text import Text
+
         with contextlib.suppress(OSError):  # what was done was done, also where nobody can be told
             self.err.print(Text(text), soft_wrap=True)
 
@@ -124,6 +141,8 @@ class Terminal:
         if not sys.stderr.isatty():
             yield Waiting(None)
             return
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+
         # Without putting itself in the place of both streams.
         bar = Progress(
             *(SpinnerColumn(), BarColumn(), TextColumn("{task.description}", markup=False)),
@@ -165,21 +184,3 @@ class Waiting:
         self.shows(False)
         yield
         self.shows(True)
-
-
-class _Console(Console):
-    def on_broken_pipe(self) -> None:
-        raise
-
-
-def _console(stream: TextIO) -> Console:
-    width = None if stream.isatty() or "COLUMNS" in os.environ else _width_elsewhere()
-    return _Console(file=stream, width=width, highlight=False, markup=False, emoji=False)
-
-
-def _width_elsewhere() -> int:
-    # `| less`, say: the terminal is where standard error goes, or where the keyboard is.
-    for number in (2, 0):
-        with contextlib.suppress(OSError):
-            return os.get_terminal_size(number).columns
-    return _WIDE

@@ -16,7 +16,6 @@ from ..client import KeysClient
 from ..custody import create_into
 from ..errors import Problem
 from ._destinations import check_place, destination, force, put_out, show_token, where
-from ._interactive import ask_for_a_key
 from ._preview import problems_of, write_request
 from ._reading import write_key
 from ._session import Session, ask, completed, dry_run, output, refuse_to_ask_nobody, yes
@@ -66,6 +65,8 @@ def create(
     definition: dict[str, Any] = {"name": name or "", **lists}
     problems: list[Problem] = []
     if interactive:
+        from ._interactive import ask_for_a_key
+
         definition, into = ask_for_a_key(session, definition, into, force=force, show_token=show_token or dry_run)
     elif name is None:
         problems.append(Problem("name", "is missing", "give --name NAME, or --interactive"))
