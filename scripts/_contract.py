@@ -1,8 +1,6 @@
-"""Reads an OpenAPI document, says what is wrong with it and where, and writes down what the generator leaves out.
+"""Reads an OpenAPI document, says what is wrong with it and where, and finds the way about in it.
 
-The generator carries types and enums into Python, but not bounds, the server's address or the operations' paths.
-`constants` makes a module of those, so that openapi.yaml stays the one place where they are spelled. This module must
-not know how or where the generated package is made.
+This module must not know what is made of the document.
 """
 
 from __future__ import annotations
@@ -15,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from jsonschema.exceptions import ValidationError
-from openapi_python_client.strings import snake_case
 from openapi_spec_validator import OpenAPIV30SpecValidator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -74,55 +71,7 @@ def load(path: Path) -> dict[str, Any]:
     return document
 
 
-def constants(document: dict[str, Any]) -> str:
-    """Write the module of what the generator leaves out.
-
-    Args:
-        document: What `load` returned.
-
-    Returns:
-        The source of `contract.py`: the server, the operations, and a constant for each bound and default of a
-        property or parameter, or of the members of one that is a list; the limits of `x-limits`; and what
-        `x-enumDescriptions` says of an enum's members.
-
-    Raises:
-        ContractError: Two bounds would have the same name, or there is no server.
-    """
-    server = next((server["url"] for server in document.get("servers", ())), "")
-    if not re.fullmatch(r"https://[^\s{}]+", server):
-        raise ContractError(f"servers: the first is where the client asks; it must begin with https://, not {server!r}")
-    operations = {name: (method.upper(), path) for name, method, path in _operations(document)}
-    values: dict[str, object] = {}
-    for owner, name, schema in _bounded(document):
-        for keyword in (*BOUNDS, "default"):
-            value = schema.get(keyword)
-            if isinstance(value, (str, int, float)):
-                constant = f"{snake_case(owner)}_{snake_case(name)}_{snake_case(keyword)}".upper()
-                if values.setdefault(constant, value) != value:
-                    raise ContractError(f"{owner}.{name}: {constant} would stand for two different bounds")
-    return "\n".join(
-        [
-            '"""What the contract says beyond types: its server, operations, bounds, defaults and limits.',
-            "",
-            "A bound is named after its schema or operation, the property or parameter, and the keyword.",
-            '"""',
-            "from typing import Final",
-            f"SERVER: Final = {server!r}",
-            "# The method and the path of each operation, by its ID.",
-            f"OPERATIONS: Final[dict[str, tuple[str, str]]] = {operations!r}",
-            *(f"{name}: Final = {value!r}" for name, value in sorted(values.items())),
-            *(f"LIMIT_{name.upper()}: Final = {value!r}" for name, value in document.get("x-limits", {}).items()),
-            *(
-                f"{snake_case(name).upper()}_DESCRIPTIONS: Final[dict[str, str]] = {schema.get(DESCRIPTIONS, {})!r}"
-                for name, schema in document.get("components", {}).get("schemas", {}).items()
-                if "enum" in schema
-            ),
-            "",
-        ]
-    )
-
-
-def _operations(document: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
     """The ID, the method and the path of every operation."""
     for path, item in document["paths"].items():
         for method in METHODS:
@@ -130,48 +79,13 @@ def _operations(document: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
                 yield item[method].get("operationId", f"{method} {path}"), method, path
 
 
-def _bounded(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Every property and parameter, which may carry a bound: owner, name and schema."""
-    for owner, schema in document.get("components", {}).get("schemas", {}).items():
-        yield from _members(document, owner, "", schema)
-    for owner, method, path in _operations(document):
-        item = document["paths"][path]
-        operation = item[method]
-        for given in (*item.get("parameters", ()), *operation.get("parameters", ())):
-            parameter = _resolved(document, given)
-            yield from _nested(document, owner, parameter["name"], parameter.get("schema", {}))
-        for content in _resolved(document, operation.get("requestBody", {})).get("content", {}).values():
-            yield from _members(document, owner, "", content.get("schema", {}))
-
-
-def _members(
-    document: dict[str, Any], owner: str, prefix: str, schema: dict[str, Any]
-) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """The properties of an object; one behind a reference has them under its own name."""
-    for name, member in schema.get("properties", {}).items():
-        yield from _nested(document, owner, f"{prefix} {name}", member)
-    for part in schema.get("allOf", ()):
-        yield from _members(document, owner, prefix, _resolved(document, part))
-
-
-def _nested(
-    document: dict[str, Any], owner: str, name: str, schema: dict[str, Any]
-) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """A value, and what is written out within it: the members of a list, the properties of an object."""
-    yield owner, name, _resolved(document, schema)
-    if "$ref" not in schema:
-        yield from _members(document, owner, name, schema)
-        if "items" in schema:
-            yield from _nested(document, owner, f"{name} items", schema["items"])
-
-
-def _resolved(document: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
-    found = _follow(document, node)
+def resolved(document: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
+    found = follow(document, node)
     assert found is not None, "load() lets no reference pass that leads nowhere"
     return found
 
 
-def _follow(document: dict[str, Any], node: dict[str, Any]) -> dict[str, Any] | None:
+def follow(document: dict[str, Any], node: dict[str, Any]) -> dict[str, Any] | None:
     """Where references lead from a node: None for nowhere, and a node with a `$ref` of its own for in a circle."""
     found: dict[str, Any] | None = node
     passed: set[str] = set()
@@ -181,17 +95,21 @@ def _follow(document: dict[str, Any], node: dict[str, Any]) -> dict[str, Any] | 
     return found
 
 
+def steps_of(reference: str) -> Steps:
+    """The way that a reference, or a pointer, leads."""
+    return tuple(step.replace("~1", "/").replace("~0", "~") for step in reference.removeprefix("#/").split("/"))
+
+
 def _find(document: dict[str, Any], reference: str) -> dict[str, Any] | None:
     node: Any = document
-    for step in reference.removeprefix("#/").split("/"):
-        step = step.replace("~1", "/").replace("~0", "~")
+    for step in steps_of(reference):
         if not isinstance(node, dict) or step not in node:
             return None
         node = node[step]
     return node if isinstance(node, dict) else None
 
 
-def _walk(node: Any, steps: Steps = ()) -> Iterator[tuple[Steps, Any]]:
+def walk(node: Any, steps: Steps = ()) -> Iterator[tuple[Steps, Any]]:
     """Every node of a document, with the way to it.
 
     Raises:
@@ -202,12 +120,12 @@ def _walk(node: Any, steps: Steps = ()) -> Iterator[tuple[Steps, Any]]:
     yield steps, node
     members = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
     for step, member in members:
-        yield from _walk(member, (*steps, step))
+        yield from walk(member, (*steps, step))
 
 
 def _indigestible(document: dict[str, Any]) -> Iterator[tuple[Steps, str]]:
     """What the validator would answer with an exception of its own instead of an error."""
-    for steps, node in _walk(document):
+    for steps, node in walk(document):
         if not isinstance(node, dict):
             continue
         for key in node:
@@ -217,7 +135,7 @@ def _indigestible(document: dict[str, Any]) -> Iterator[tuple[Steps, str]]:
         if isinstance(reference, str) and not reference.startswith("#/"):
             yield (*steps, "$ref"), f"{reference!r} leads out of this document; keep the contract in one file"
         elif isinstance(reference, str):
-            found = _follow(document, node)
+            found = follow(document, node)
             if found is None or isinstance(found.get("$ref"), str):
                 message = f"nothing is at {reference!r}" if found is None else f"{reference!r} leads in a circle"
                 yield (*steps, "$ref"), message
@@ -231,7 +149,7 @@ def _schema_errors(document: dict[str, Any]) -> Iterator[tuple[Steps, str]]:
             error = max(causes or error.context, key=lambda cause: len(cause.absolute_path))
         steps = tuple(error.absolute_path)
         # Schemas are looked at once more on their own, with ways that begin there.
-        found = (way for way, node in _walk(document) if node == error.instance)
+        found = (way for way, node in walk(document) if node == error.instance)
         ends = [way for way in found if way[len(way) - len(steps) :] == steps]
         message = error.message if len(error.message) < 200 else f"{error.message[:90]} ... {error.message[-90:]}"
         yield min(ends, key=len, default=steps), message
@@ -249,7 +167,11 @@ def _unusable(document: dict[str, Any]) -> Iterator[tuple[Steps, str]]:
     for name, value in document.get("x-limits", {}).items():
         if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or not isinstance(value, int):
             yield ("x-limits", name), "a limit is a whole number, and has a name of small letters"
-    for steps, schema in _walk(document.get("components", {}).get("schemas", {}), ("components", "schemas")):
+    for steps, node in reached(document, responses=True):
+        if isinstance(node.get("enum"), list):
+            message = "what the API answers is open: a client that knows only these values could not read the next one"
+            yield (*steps, "enum"), f"{message}; name them in the description, and give requests a schema of their own"
+    for steps, schema in walk(document.get("components", {}).get("schemas", {}), ("components", "schemas")):
         if not isinstance(schema, dict) or steps[-1] in ("properties", "example", "default"):
             continue
         if schema.get("format") == "password" and steps[-2] != "properties":
@@ -257,6 +179,12 @@ def _unusable(document: dict[str, Any]) -> Iterator[tuple[Steps, str]]:
         if isinstance(schema.get("default"), (list, dict)) or re.search(r'["\\]', str(schema.get("default", ""))):
             message = "only a number, a truth value or a string without quotes and backslashes reaches the models"
             yield (*steps, "default"), message
+        for index, value in enumerate(schema.get("enum", ())):
+            if isinstance(value, str) and not (value.isascii() and value.isprintable()):
+                yield (
+                    (*steps, "enum", index),
+                    f"{value!r} is another value in Python, or one that nobody can read",
+                )
         for member in schema.get(DESCRIPTIONS, {}):
             if member not in schema.get("enum", ()):
                 yield (*steps, DESCRIPTIONS, member), f"{member!r} is described, but is no member of the enum"
@@ -270,6 +198,42 @@ def _unusable(document: dict[str, Any]) -> Iterator[tuple[Steps, str]]:
         for index, name in enumerate(schema.get("required", ())):
             if name not in schema["properties"]:
                 yield (*steps, "required", index), f"{name!r} is required, but is no property"
+
+
+def reached(document: dict[str, Any], *, responses: bool) -> Iterator[tuple[Steps, dict[str, Any]]]:
+    """Every node that what is received consists of, or what is sent, behind references too: its place, and the node.
+
+    What is only an example, or a name, is none of them.
+    """
+    todo: list[tuple[Steps, Any]] = []
+    for _, method, path in operations(document):
+        place, item = ("paths", path), document["paths"][path]
+        if responses:
+            todo += [((*place, method, "responses", key), value) for key, value in item[method]["responses"].items()]
+        else:
+            given = [(place, item), ((*place, method), item[method])]
+            todo += [
+                ((*at, "parameters", index), each)
+                for at, node in given
+                for index, each in enumerate(node.get("parameters", ()))
+            ]
+            todo += [((*place, method, "requestBody"), item[method].get("requestBody"))]
+    passed: set[Steps] = set()
+    while todo:
+        steps, node = todo.pop()
+        if steps in passed or not isinstance(node, dict):
+            continue
+        passed.add(steps)
+        yield steps, node
+        if isinstance(reference := node.get("$ref"), str):
+            todo.append((steps_of(reference), _find(document, reference)))
+        for name in ("schema", "items", "additionalProperties", "not"):
+            todo.append(((*steps, name), node.get(name)))
+        for name in ("content", "properties"):
+            members = node.get(name)
+            todo += [((*steps, name, key), each) for key, each in members.items()] if isinstance(members, dict) else []
+        for name in ("allOf", "oneOf", "anyOf"):
+            todo += [((*steps, name, index), each) for index, each in enumerate(node.get(name, ()))]
 
 
 def _line(marked: Any, steps: Sequence[str | int]) -> int:

@@ -15,6 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import _constants
 import _contract
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -79,7 +80,7 @@ def main() -> int:
 
 def make(spec: Path, directory: Path) -> Path:
     """Make the package of `spec` in `directory` and return where it is."""
-    constants = _contract.constants(_contract.load(spec))
+    constants = _constants.constants(_contract.load(spec))
     package = directory / PACKAGE.name
     _run(
         "openapi_python_client failed",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .conftest import CANARY
-from .test_operations import example
+from .spec import example
 
 REAL = example("create_response")["token"]
 DECOY = "inc_" + "dec0ede0" * 8

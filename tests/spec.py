@@ -16,11 +16,22 @@ from ruamel.yaml import YAML
 
 ROOT = Path(__file__).resolve().parent.parent
 
+EXAMPLES = {
+    "create_request": "CreateAPIKeyRequest",
+    "create_response": "CreateAPIKeyResponse",
+    "list_response": "ListAPIKeysResponse",
+}
+
 
 @cache
 def contract() -> dict[str, Any]:
     document: dict[str, Any] = YAML(typ="safe").load((ROOT / "openapi.yaml").read_text(encoding="utf-8"))
     return document
+
+
+def example(name: str) -> Any:
+    """An example of the reference pages, to be changed as one likes."""
+    return deepcopy(contract()["components"]["examples"][EXAMPLES[name]]["value"])
 
 
 def validate(value: object, schema: str) -> None:

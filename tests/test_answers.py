@@ -25,7 +25,7 @@ from incident_io_keys.errors import InternalServerError
 
 from .conftest import CANARY, Make
 from .hiding import renderings
-from .test_operations import example
+from .spec import example
 
 ClientOf = Callable[[Callable[[httpx.Request], httpx.Response]], Any]
 

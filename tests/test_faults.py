@@ -24,7 +24,7 @@ from incident_io_keys import (
 from .conftest import CANARY, Make
 from .faults import BROKEN, ISSUED, SLOW, TOLD, Connection, FaultServer, refused
 from .hiding import logged, renderings
-from .test_operations import example
+from .spec import example
 
 Call = Callable[[Any], Any]
 

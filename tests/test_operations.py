@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 from enum import Enum
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -25,12 +24,7 @@ from incident_io_keys_generated import contract
 
 from .answers import answer_of
 from .conftest import CANARY
-
-DATA = Path(__file__).parent / "data"
-
-
-def example(name: str) -> Any:
-    return json.loads((DATA / f"{name}.json").read_text())
+from .spec import example
 
 
 def create(**changes: Any) -> Operation[Any]:
@@ -46,16 +40,14 @@ def problems(**changes: Any) -> list[str]:
 
 
 def test_create_sends_the_example_of_its_reference_page() -> None:
-    operation = create_key(
-        name="My test API key",
-        role_names=[AccountRole.VIEWER, "incident_creator"],
-        team_ids=["01FCNDV6P870EA6S7TK1DSYDG0"],
-        team_role_names=[TeamRole.SCHEDULES_EDITOR],
-    )
-    request = sent(operation)
+    body = example("create_request")
+    # A member of the enum is as good as its name.
+    roles = [AccountRole(body["role_names"][0]), *body["role_names"][1:]]
+    team_roles = [TeamRole(name) for name in body["team_role_names"]]
+    request = sent(create_key(**{**body, "role_names": roles, "team_role_names": team_roles}))
     assert (request.method, str(request.url)) == ("POST", "https://api.example/base/v1/api_keys")
     assert request.headers["Content-Type"] == "application/json"
-    assert json.loads(request.content) == example("create_request")
+    assert json.loads(request.content) == body
 
 
 def test_create_sends_empty_lists_since_the_api_requires_all_four_members() -> None:

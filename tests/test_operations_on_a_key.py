@@ -29,7 +29,8 @@ from incident_io_keys_generated import contract
 
 from .answers import answer_of
 from .conftest import CANARY
-from .test_operations import example, sent
+from .spec import example
+from .test_operations import sent
 
 DEFINITION: dict[str, Any] = {"name": "a", "role_names": [], "team_ids": [], "team_role_names": []}
 

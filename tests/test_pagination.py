@@ -18,7 +18,7 @@ from incident_io_keys.testing import MockAPI
 from incident_io_keys_generated.models import ListAPIKeysResponse
 
 from .conftest import CANARY, Make
-from .test_operations import example
+from .spec import example
 from .twins import BlockingPager, Loop
 
 Layout: TypeAlias = dict[str | None, tuple[str, str | None]]

@@ -21,8 +21,7 @@ import pytest
 from incident_io_keys.testing import MockAPI, MockServer, faults
 from incident_io_keys.testing._server import serve
 
-from .spec import validate
-from .test_operations import example
+from .spec import example, validate
 from .test_testing import ask
 
 

@@ -22,10 +22,10 @@ from incident_io_keys import AsyncKeysClient, KeysClient, NotFoundError, _sendin
 from incident_io_keys.testing import MockAPI
 
 from .conftest import CANARY, Make
-from .spec import ROOT
+from .spec import ROOT, example
 
 PAGE = 250
-KEY = json.loads((Path(__file__).parent / "data" / "create_response.json").read_text())["api_key"]
+KEY = example("create_response")["api_key"]
 # What takes longer to import than all of the package's own modules.
 HEAVY = {"httpx", "httpcore", "anyio", "ssl", "asyncio", "stamina", "tenacity", "dateutil.parser", "rich", "jinja2"}
 

@@ -14,6 +14,7 @@ from incident_io_keys_generated.models import (
 
 from ._answers import RateLimit
 from ._auth import AsyncTokenSource, TokenSource
+from ._definition import OptionalProperties
 from ._version import __version__
 from .async_client import AsyncKeysClient
 from .client import KeysClient
@@ -62,6 +63,7 @@ __all__ = [
     "KeyPager",
     "KeysClient",
     "NotFoundError",
+    "OptionalProperties",
     "Page",
     "PaginationError",
     "PermissionDeniedError",

@@ -19,6 +19,8 @@ from .errors import InvalidRequestError, Problem, redact
 # What would end a segment of a path, or could be read as the escape of what does; and control characters.
 _NO_SEGMENT: Final = re.compile(r"[/\\?#%\s\x00-\x1f\x7f-\x9f]")
 
+NO_TEXT: Final = "holds half of a surrogate pair, which no request can carry"
+
 
 def refuse(outcome: str, problems: list[Problem]) -> None:
     """Raise what was found, if anything was.
@@ -49,7 +51,7 @@ def check_text(field: str, value: object, problems: list[Problem], *, low: int, 
         try:
             text_of(value).encode()
         except UnicodeEncodeError:
-            problems.append(Problem(field, "holds half of a surrogate pair, which no request can carry"))
+            problems.append(Problem(field, NO_TEXT))
         else:
             return text_of(value)
     return ""

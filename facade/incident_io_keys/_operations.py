@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, Unpack
 
 import msgspec
 from attrs import frozen
@@ -27,7 +27,6 @@ from incident_io_keys_generated.api.api_keys import (
 from incident_io_keys_generated.models import (
     AccountRole,
     APIKey,
-    APIKeyDefinition,
     APIKeyResponse,
     IssuedAPIKeyResponse,
     ListAPIKeysResponse,
@@ -37,11 +36,11 @@ from incident_io_keys_generated.models import (
 from incident_io_keys_generated.types import UNSET
 
 from ._answers import Answer
-from ._arguments import check_grace_period, check_id, check_list, check_text, check_whole_number, refuse, shown
+from ._arguments import check_grace_period, check_id, check_text, check_whole_number, refuse, shown
+from ._definition import OptionalProperties, definition_of
 from ._recovery import UNREADABLE, find_token
 from ._refusals import response_of, status_error
 from .errors import InvalidResponseError, Problem
-from .roles import check_team_pair, parse_roles
 from .tokens import IssuedKey, Token, is_usable
 
 T = TypeVar("T")
@@ -152,10 +151,11 @@ def create_key(
     role_names: Iterable[AccountRole | str],
     team_ids: Iterable[str],
     team_role_names: Iterable[TeamRole | str],
+    **optional: Unpack[OptionalProperties],
 ) -> Operation[IssuedKey]:
     """A new key and its token: `KeysClient.create` says what the arguments are."""
     problems: list[Problem] = []
-    definition = _definition(name, role_names, team_ids, team_role_names, problems)
+    definition = definition_of("create", name, role_names, team_ids, team_role_names, optional, problems)
     operation = Operation(
         name="create",
         effect=Effect.ISSUES,
@@ -185,11 +185,12 @@ def update_key(
     role_names: Iterable[AccountRole | str],
     team_ids: Iterable[str],
     team_role_names: Iterable[TeamRole | str],
+    **optional: Unpack[OptionalProperties],
 ) -> Operation[APIKey]:
     """A key with another definition: `KeysClient.update` says what the arguments are."""
     problems: list[Problem] = []
     checked = check_id("id", key_id, problems)
-    definition = _definition(name, role_names, team_ids, team_role_names, problems)
+    definition = definition_of("update", name, role_names, team_ids, team_role_names, optional, problems)
     operation = Operation(
         name="update",
         effect=Effect.REPLACES,
@@ -230,29 +231,6 @@ def rotate_key(key_id: str, *, grace_period_minutes: int) -> Operation[IssuedKey
 def _checked(operation: Operation[T], problems: list[Problem]) -> Operation[T]:
     refuse(f"{operation.name} was not sent", problems)
     return operation
-
-
-def _definition(
-    name: str,
-    role_names: Iterable[AccountRole | str],
-    team_ids: Iterable[str],
-    team_role_names: Iterable[TeamRole | str],
-    problems: list[Problem],
-) -> APIKeyDefinition:
-    text = check_text(
-        *("name", name, problems),
-        low=contract.API_KEY_DEFINITION_NAME_MIN_LENGTH,
-        high=contract.API_KEY_DEFINITION_NAME_MAX_LENGTH,
-    )
-    account_roles = parse_roles("role_names", role_names, AccountRole, problems)
-    given_ids = check_list("team_ids", team_ids, problems)
-    ids = [check_text(f"team_ids[{index}]", given, problems, low=1) for index, given in enumerate(given_ids or ())]
-    # Read once: it may be a generator. What it holds counts for the pair, even where it is no role.
-    given_roles = check_list("team_role_names", team_role_names, problems)
-    team_roles = parse_roles("team_role_names", given_roles or (), TeamRole, problems)
-    if given_ids is not None and given_roles is not None:
-        check_team_pair(given_ids, given_roles, problems)
-    return APIKeyDefinition(name=text, role_names=account_roles, team_ids=ids, team_role_names=team_roles)
 
 
 # No local of the following holds the bytes of a response: a traceback that shows locals would show the token in them.

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, Unpack
 
 from incident_io_keys_generated import contract
 from incident_io_keys_generated.models import AccountRole, APIKey, ListAPIKeysResponse, TeamRole
 
 from ._arguments import refuse
 from ._auth import AsyncTokenSource, hidden
+from ._definition import OptionalProperties
 from .client import BaseClient
 from .errors import Problem
 from .pagination import AsyncKeyPager
@@ -128,6 +129,7 @@ class AsyncKeysClient(BaseClient):
         role_names: Iterable[AccountRole | str],
         team_ids: Iterable[str] = (),
         team_role_names: Iterable[TeamRole | str] = (),
+        **optional: Unpack[OptionalProperties],
     ) -> IssuedKey:
         """Create a key. Its token is in the answer and never shown again: store it before anything else.
 
@@ -139,6 +141,7 @@ class AsyncKeysClient(BaseClient):
             team_ids: The teams in which it has the roles of `team_role_names`.
             team_role_names: The roles that it has in those teams, as `TeamRole` or by name. Teams and team roles are
                 given both or neither.
+            **optional: What else the contract lets a key have, by name, which type checkers know; None is nothing.
 
         Returns:
             The key and its token.
@@ -150,7 +153,7 @@ class AsyncKeysClient(BaseClient):
             IncidentIOError: No key is known to be created; `may_have_applied` says whether one may be.
         """
         operation = self._sender.operations.create(
-            name=name, role_names=role_names, team_ids=team_ids, team_role_names=team_role_names
+            name=name, role_names=role_names, team_ids=team_ids, team_role_names=team_role_names, **optional
         )
         return await self._sender.send(operation)
 
@@ -177,6 +180,7 @@ class AsyncKeysClient(BaseClient):
         role_names: Iterable[AccountRole | str],
         team_ids: Iterable[str],
         team_role_names: Iterable[TeamRole | str],
+        **optional: Unpack[OptionalProperties],
     ) -> APIKey:
         """Replace the definition of a key. What it had before and is not given here, it has no more.
 
@@ -189,6 +193,7 @@ class AsyncKeysClient(BaseClient):
             team_ids: The teams in which it has the roles of `team_role_names`; may be empty.
             team_role_names: The roles that it has in those teams, as `TeamRole` or by name. Teams and team roles are
                 given both or neither.
+            **optional: What else it has, as for `create`.
 
         Returns:
             The key as it is now. Its token stays.
@@ -199,7 +204,7 @@ class AsyncKeysClient(BaseClient):
             IncidentIOError: The key is not known to be updated; `may_have_applied` says whether it may be.
         """
         operation = self._sender.operations.update(
-            id, name=name, role_names=role_names, team_ids=team_ids, team_role_names=team_role_names
+            id, name=name, role_names=role_names, team_ids=team_ids, team_role_names=team_role_names, **optional
         )
         return await self._sender.send(operation)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, NoReturn, Self, SupportsIndex
+from typing import TYPE_CHECKING, NoReturn, Self, SupportsIndex, Unpack
 
 from incident_io_keys_generated import contract
 from incident_io_keys_generated.models import AccountRole, APIKey, ListAPIKeysResponse, TeamRole
@@ -17,6 +17,7 @@ from incident_io_keys_generated.models import AccountRole, APIKey, ListAPIKeysRe
 from ._answers import RateLimit
 from ._arguments import refuse
 from ._auth import TokenSource, credentials, hidden
+from ._definition import OptionalProperties
 from .errors import Problem, redact
 from .pagination import KeyPager
 from .tokens import IssuedKey, Token
@@ -164,6 +165,7 @@ class KeysClient(BaseClient):
         role_names: Iterable[AccountRole | str],
         team_ids: Iterable[str] = (),
         team_role_names: Iterable[TeamRole | str] = (),
+        **optional: Unpack[OptionalProperties],
     ) -> IssuedKey:
         """Create a key. Its token is in the answer and never shown again: store it before anything else.
 
@@ -175,6 +177,7 @@ class KeysClient(BaseClient):
             team_ids: The teams in which it has the roles of `team_role_names`.
             team_role_names: The roles that it has in those teams, as `TeamRole` or by name. Teams and team roles are
                 given both or neither.
+            **optional: What else the contract lets a key have, by name, which type checkers know; None is nothing.
 
         Returns:
             The key and its token.
@@ -186,7 +189,7 @@ class KeysClient(BaseClient):
             IncidentIOError: No key is known to be created; `may_have_applied` says whether one may be.
         """
         operation = self._sender.operations.create(
-            name=name, role_names=role_names, team_ids=team_ids, team_role_names=team_role_names
+            name=name, role_names=role_names, team_ids=team_ids, team_role_names=team_role_names, **optional
         )
         return self._sender.send(operation)
 
@@ -213,6 +216,7 @@ class KeysClient(BaseClient):
         role_names: Iterable[AccountRole | str],
         team_ids: Iterable[str],
         team_role_names: Iterable[TeamRole | str],
+        **optional: Unpack[OptionalProperties],
     ) -> APIKey:
         """Replace the definition of a key. What it had before and is not given here, it has no more.
 
@@ -225,6 +229,7 @@ class KeysClient(BaseClient):
             team_ids: The teams in which it has the roles of `team_role_names`; may be empty.
             team_role_names: The roles that it has in those teams, as `TeamRole` or by name. Teams and team roles are
                 given both or neither.
+            **optional: What else it has, as for `create`.
 
         Returns:
             The key as it is now. Its token stays.
@@ -235,7 +240,7 @@ class KeysClient(BaseClient):
             IncidentIOError: The key is not known to be updated; `may_have_applied` says whether it may be.
         """
         operation = self._sender.operations.update(
-            id, name=name, role_names=role_names, team_ids=team_ids, team_role_names=team_role_names
+            id, name=name, role_names=role_names, team_ids=team_ids, team_role_names=team_role_names, **optional
         )
         return self._sender.send(operation)
 

@@ -6,16 +6,16 @@ A bound is named after its schema or operation, the property or parameter, and t
 
 from typing import Final
 
+from msgspec import Meta
+
 SERVER: Final = "https://api.incident.io"
-# The method and the path of each operation, by its ID.
-OPERATIONS: Final[dict[str, tuple[str, str]]] = {
-    "list_api_keys": ("GET", "/v1/api_keys"),
-    "create_api_key": ("POST", "/v1/api_keys"),
-    "show_api_key": ("GET", "/v1/api_keys/{id}"),
-    "update_api_key": ("PUT", "/v1/api_keys/{id}"),
-    "delete_api_key": ("DELETE", "/v1/api_keys/{id}"),
-    "rotate_api_key": ("POST", "/v1/api_keys/{id}/actions/rotate"),
-}
+# The method and the path of each operation.
+OPERATION_LIST_API_KEYS: Final = ("GET", "/v1/api_keys")
+OPERATION_CREATE_API_KEY: Final = ("POST", "/v1/api_keys")
+OPERATION_SHOW_API_KEY: Final = ("GET", "/v1/api_keys/{id}")
+OPERATION_UPDATE_API_KEY: Final = ("PUT", "/v1/api_keys/{id}")
+OPERATION_DELETE_API_KEY: Final = ("DELETE", "/v1/api_keys/{id}")
+OPERATION_ROTATE_API_KEY: Final = ("POST", "/v1/api_keys/{id}/actions/rotate")
 API_KEY_DEFINITION_NAME_MAX_LENGTH: Final = 200
 API_KEY_DEFINITION_NAME_MIN_LENGTH: Final = 1
 LIST_API_KEYS_PAGE_SIZE_DEFAULT: Final = 25
@@ -57,3 +57,6 @@ TEAM_ROLE_DESCRIPTIONS: Final[dict[str, str]] = {
     "escalation_creator": "page the teams",
     "api_keys_manage": "list, create, change, rotate and delete the teams' API keys; given only in the dashboard",
 }
+# What a request's body need not have, and the bounds of that.
+API_KEY_DEFINITION_OPTIONAL: Final[dict[str, Meta]] = {}
+ROTATE_API_KEY_REQUEST_OPTIONAL: Final[dict[str, Meta]] = {}

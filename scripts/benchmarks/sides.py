@@ -272,7 +272,7 @@ def memory_page(url: str) -> list[float]:
         sum(1 for _ in keys.list())
         before = tracemalloc.get_traced_memory()[0]
         page = next(keys.list().pages())
-        assert len(page.keys) == 250
+        assert len(page.keys) <= 250
         return [float(tracemalloc.get_traced_memory()[0] - before)]
 
 

@@ -100,11 +100,16 @@ def test_the_list_of_powerful_roles_is_of_roles_that_there_are() -> None:
 
 
 def test_roles_that_this_version_does_not_know() -> None:
-    new = key(roles=["viewer", "secrets_use"], team_roles=["heartbeats_ping"])
+    new = key(roles=["viewer", "role_of_tomorrow"], team_roles=["another_of_tomorrow"])
     assert found(new) == [("unknown-role", LOW, "1")]
-    assert review(new).findings[0].message == "it has heartbeats_ping, secrets_use, which this version does not know"
+    assert (
+        review(new).findings[0].message
+        == "it has another_of_tomorrow, role_of_tomorrow, which this version does not know"
+    )
     assert found(new, accepted=frozenset("1")) == [("unknown-role", INFO, "1")]
-    assert found(key(roles=["secrets_use"]), powerful=frozenset({"secrets_use"})) == [("powerful-role", HIGH, "1")]
+    assert found(key(roles=["role_of_tomorrow"]), powerful=frozenset({"role_of_tomorrow"})) == [
+        ("powerful-role", HIGH, "1")
+    ]
 
 
 def test_keys_that_a_key_made() -> None:

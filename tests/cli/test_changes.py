@@ -10,10 +10,12 @@ import pytest
 
 from incident_io_keys import APIKey, KeysClient, NotFoundError
 from incident_io_keys.testing import MockAPI, faults
+from incident_io_keys_generated import contract
 
 from .conftest import TEAM, Open, Run, by_name, ended
 
 OTHER = "01FDAG4SAP5TYPT98WGR2N7W91"
+LONGEST_NAME = contract.API_KEY_DEFINITION_NAME_MAX_LENGTH
 
 
 @pytest.fixture
@@ -122,7 +124,11 @@ def test_what_is_so_already_is_not_sent(run: Run, mock: MockAPI, key: APIKey) ->
         (["--remove-team", OTHER], f"the key does not have {OTHER}: --remove-team", 1),
         (["--add-role", "viwer"], "--role: 'viwer' is not an account role; did you mean 'viewer'?", 1),
         (["--remove-team", TEAM], "--team: is empty, but --team-role is not; give both or neither", 1),
-        (["--name", ""], "--name: has 0 characters, but takes 1 to 200 characters", 1),
+        (
+            ["--name", ""],
+            f"--name: has 0 characters, but takes 1 to {LONGEST_NAME} characters",
+            1,
+        ),
     ],
 )
 def test_what_cannot_be_is_not_asked_for(
@@ -206,13 +212,13 @@ def test_a_role_that_this_version_does_not_know_is_named(
     run: Run, mock: MockAPI, keys: KeysClient, key: APIKey
 ) -> None:
     for _ in range(2):
-        mock.fail_next(faults.UnknownRole("secrets_use"), operation="show")
+        mock.fail_next(faults.UnknownRole("role_of_tomorrow"), operation="show")
         result = run("update", key.id, "--add-role", "catalog_viewer", "--yes")
         assert result.code == 1
-        assert "the key has secrets_use, which this version does not know, and cannot give it again" in result.err
+        assert "the key has role_of_tomorrow, which this version does not know, and cannot give it again" in result.err
         assert "take a newer one, or --remove-role" in result.err
-    mock.fail_next(faults.UnknownRole("secrets_use"), operation="show")
-    assert run("update", key.id, "--add-role", "catalog_viewer", "--remove-role", "secrets_use", "--yes").code == 0
+    mock.fail_next(faults.UnknownRole("role_of_tomorrow"), operation="show")
+    assert run("update", key.id, "--add-role", "catalog_viewer", "--remove-role", "role_of_tomorrow", "--yes").code == 0
     assert "catalog_viewer" in [role.name for role in keys.show(key.id).roles]
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from incident_io_keys import KeysClient, Token
 from incident_io_keys.testing import MockAPI
+from incident_io_keys_generated import contract
 
 from .conftest import TEAM, Open, Run, by_name, ended, screen, token_in, works
 
@@ -70,7 +71,7 @@ def test_what_does_not_fit_is_told_at_once_in_the_command_s_own_words(run: Run, 
     where = [] if dry else ["  the token: has to go somewhere"]
     assert [line.partition("; give one of")[0] for line in result.err.splitlines()] == [
         "incident-io-keys create: create was not sent:",
-        "  --name: has 0 characters, but takes 1 to 200 characters",
+        f"  --name: has 0 characters, but takes 1 to {contract.API_KEY_DEFINITION_NAME_MAX_LENGTH} characters",
         "  --role: 'viwer' is not an account role; did you mean 'viewer'?",
         "  --team-role: is empty, but --team is not; give both or neither",
         *where,

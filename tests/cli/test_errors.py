@@ -16,6 +16,7 @@ import pytest
 from incident_io_keys import APITimeoutError, InvalidResponseError, KeysClient
 from incident_io_keys.cli import main
 from incident_io_keys.testing import MockAPI, faults
+from incident_io_keys_generated import contract
 
 from .conftest import COMMAND, Open, Run, by_name, token_in
 
@@ -56,7 +57,7 @@ def test_a_mistake_is_told_in_a_few_lines(process: Run, arguments: list[str], co
     ],
 )
 def test_each_failure_has_its_exit_code(run: Run, mock: MockAPI, fault: faults.Fault, code: int, kind: str) -> None:
-    for number in range(300):
+    for number in range(contract.LIST_API_KEYS_PAGE_SIZE_MAXIMUM + 1):
         mock.add_key(f"key {number}")
     mock.fail_next(fault, operation="list", times=4)
     result = run("list", "--output", "json")

@@ -16,6 +16,7 @@ import pytest
 from incident_io_keys import KeysClient
 from incident_io_keys.cli._terminal import Terminal
 from incident_io_keys.testing import MockAPI, faults
+from incident_io_keys_generated import contract
 
 from .conftest import COMMAND, DAY, TEAM, Open, Run, ended, rows, screen
 
@@ -124,7 +125,7 @@ def test_a_role_that_nobody_has_is_a_typing_error(run: Run) -> None:
     assert (result.code, result.out) == (1, "")
     told = "no key has this role, and this version does not know it"
     assert f"viwer: {told}; did you mean 'viewer'?" in result.err
-    for new in ("secrets_use", "on_call_viewer"):  # the API may have it by now
+    for new in ("role_of_tomorrow", "day_after_viewer"):  # the API may have it by now
         result = run("list", "--role", new)
         assert (result.code, result.out) == (0, "[]\n")
         assert f"{new}: {told}\n" in result.err
@@ -200,7 +201,7 @@ def test_who_reads_no_further_ends_it(mock: MockAPI, output: str) -> None:
 
 
 def test_what_breaks_off_is_no_json(run: Run, mock: MockAPI) -> None:
-    for number in range(300):
+    for number in range(contract.LIST_API_KEYS_PAGE_SIZE_MAXIMUM + 1):
         mock.add_key(f"key {number}")
     mock.fail_next(faults.RepeatCursor(), operation="list")
     result = run("list")

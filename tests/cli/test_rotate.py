@@ -9,8 +9,11 @@ import pytest
 
 from incident_io_keys import APIKey, IssuedKey, KeysClient, Token
 from incident_io_keys.testing import MockAPI
+from incident_io_keys_generated import contract
 
 from .conftest import Run, token_in, works
+
+TOO_LONG = contract.ROTATE_API_KEY_REQUEST_GRACE_PERIOD_MINUTES_MAXIMUM + 1
 
 
 def test_the_new_token_goes_to_a_file_and_the_old_one_works_for_a_while(
@@ -62,12 +65,18 @@ def test_standard_output_has_the_token_alone(both: Run, keys: KeysClient, key: A
         (["--due", "90 days", "--show-token"], "--due: needs a place for many tokens; give --token-dir or --keyring"),
         (["--due", "90 days", "--token-file", "t"], "--due: needs a place for many tokens; give --token-dir or"),
         (["--due", "90 days"], "the token: has to go somewhere"),
-        (["--due", "90 days", "--dry-run", "--grace", "61"], "--grace: is 61, but takes 0 to 60"),
+        (
+            ["--due", "90 days", "--dry-run", "--grace", str(TOO_LONG)],
+            f"--grace: is {TOO_LONG}, but takes 0 to {TOO_LONG - 1}",
+        ),
         (
             ["--due", "3 fortnights", "--token-dir", "."],
             """AGE: '3 fortnights' is no age; write one such as "90 days\"""",
         ),
-        (["01F", "--grace", "61", "--token-dir", "."], "--grace: is 61, but takes 0 to 60"),
+        (
+            ["01F", "--grace", str(TOO_LONG), "--token-dir", "."],
+            f"--grace: is {TOO_LONG}, but takes 0 to {TOO_LONG - 1}",
+        ),
         (["01F", "--grace", "x", "--token-dir", "."], "'x' is not a valid integer"),
         (["a/b", "--token-dir", "."], "ID: 'a/b' cannot be part of a path; give the ID alone"),
     ],

@@ -12,6 +12,7 @@ import pytest
 
 from incident_io_keys import IssuedKey, KeysClient
 from incident_io_keys.testing import MockAPI, faults
+from incident_io_keys_generated import contract
 
 from .conftest import DAY, TEAM, Open, Run, by_name, ended, rotated, token_in, works
 
@@ -103,7 +104,10 @@ def test_at_a_terminal_it_shows_them_and_asks(
     child.sendline("y")
     assert ended(child) == 0
     assert f"rotated older ({several['older'].api_key.id})" in (child.before or "")
-    assert "2 rotated; previous tokens work for 30 minutes" in (child.before or "")
+    assert (
+        f"2 rotated; previous tokens work for {contract.ROTATE_API_KEY_REQUEST_GRACE_PERIOD_MINUTES_DEFAULT} minutes"
+        in (child.before or "")
+    )
     assert len(rotated(mock)) == 2
 
 

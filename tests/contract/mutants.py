@@ -76,15 +76,15 @@ MUTANTS = [
     Mutant(
         "an update merges",
         API,
-        "{**key, **_defined(_read_definition(request, rights))}",
-        "{**key, **{n: v for n, v in _defined(_read_definition(request, rights)).items() if v}}",
+        "{**kept, **msgspec.to_builtins(_defined(definition)),",
+        "{**kept, **{n: v for n, v in msgspec.to_builtins(_defined(definition)).items() if v},",
     ),
     Mutant("an update is answered and forgotten", API, "self._state.commit(updated)", "pass"),
     Mutant(
         "an update says that a token was issued",
         API,
-        "**_defined(_read_definition(request, rights))}",
-        '**_defined(_read_definition(request, rights)), "token_last_issued_at": _written(self._clock.now())}',
+        "**msgspec.to_builtins(_defined(definition)), **_optional(definition)}",
+        '**msgspec.to_builtins(_defined(definition)), "token_last_issued_at": _written(self._clock.now())}',
     ),
     Mutant("a deleted key is still there", API, 'self._state.delete(key["id"])', "pass"),
     Mutant(
@@ -96,8 +96,8 @@ MUTANTS = [
     Mutant(
         "a key is its own creator",
         API,
-        '"creator": creator, **stamps}',
-        '"creator": {"api_key": {"id": "x", "name": "x"}}, **stamps}',
+        "            creator=creator,\n",
+        '            creator=Creator(api_key=CreatorAPIKey(id="x", name="x")),\n',
     ),
     Mutant("there is no end of keys", API, ">= contract.LIMIT_ACTIVE_KEYS", "> 2 * contract.LIMIT_ACTIVE_KEYS"),
     Mutant("the last key is one too many", API, ">= contract.LIMIT_ACTIVE_KEYS", ">= contract.LIMIT_ACTIVE_KEYS - 1"),
@@ -261,7 +261,9 @@ MUTANTS = [
         "GRACE_PERIOD_MINUTES_MAXIMUM + 1,",
     ),
     Mutant("a page size out of bounds is sent", "_operations.py", "PAGE_SIZE_MAXIMUM,", "PAGE_SIZE_MAXIMUM + 1,"),
-    Mutant("an update loses the team roles", "_operations.py", "team_role_names=team_roles)", "team_role_names=[])"),
+    Mutant(
+        "an update loses the team roles", "_definition.py", "team_role_names=team_roles, **", "team_role_names=[], **"
+    ),
     Mutant(
         "a drifted answer costs the token",
         "_recovery.py",

@@ -17,6 +17,7 @@ from incident_io_keys import (
     UnprocessableEntityError,
 )
 from incident_io_keys.testing import MockAPI
+from incident_io_keys_generated import contract
 
 from .conftest import INSTANT, LONGEST_NAME, MINUTE, ClientOf, definition_of
 
@@ -125,10 +126,10 @@ def test_a_second_rotation_does_not_renew_the_first_grace(keys: Any, client: Cli
     assert [works(client, each.token) for each in (issued, second, third)] == [False, False, True]
 
 
-def test_the_grace_is_half_an_hour_unless_it_is_told(keys: Any, client: ClientOf, mock: MockAPI) -> None:
+def test_the_grace_is_the_contract_s_unless_it_is_told(keys: Any, client: ClientOf, mock: MockAPI) -> None:
     issued = keys.create(**DEFINITION)
     keys.rotate(issued.api_key.id)
-    mock.clock.advance(30 * MINUTE - INSTANT)
+    mock.clock.advance(contract.ROTATE_API_KEY_REQUEST_GRACE_PERIOD_MINUTES_DEFAULT * MINUTE - INSTANT)
     assert works(client, issued.token)
     mock.clock.advance(INSTANT)
     assert not works(client, issued.token)

@@ -14,12 +14,15 @@ from dateutil.relativedelta import relativedelta
 from incident_io_keys import InvalidRequestError, KeysClient, NotFoundError
 from incident_io_keys.custody import due
 from incident_io_keys.testing import MockAPI, faults
+from incident_io_keys_generated import contract
 
 from ..conftest import CANARY
 from .doing import Doing
 
 NOW = datetime(2026, 5, 31, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
+
+MORE_THAN_A_PAGE = contract.LIST_API_KEYS_PAGE_SIZE_MAXIMUM + 1
 
 
 def issued_at(*instants: str) -> Any:
@@ -132,7 +135,7 @@ def test_all_that_is_wrong_is_told_at_once(older_than: Any) -> None:
 
 
 def test_pages_are_fetched_as_the_consumer_goes_on(doing: Doing, mock: MockAPI) -> None:
-    for number in range(300):
+    for number in range(MORE_THAN_A_PAGE):
         mock.add_key(str(number))
     mock.clock.advance(timedelta(days=2))
     client = doing.client(mock.token, mock.handle)
@@ -141,7 +144,7 @@ def test_pages_are_fetched_as_the_consumer_goes_on(doing: Doing, mock: MockAPI) 
     assert doing.first(keys).name == "Manager"
     assert len(mock.requests) == 1
     left = list(keys) if isinstance(client, KeysClient) else doing(keys)
-    assert [key.name for key in left] == [str(number) for number in range(300)]
+    assert [key.name for key in left] == [str(number) for number in range(MORE_THAN_A_PAGE)]
     assert len(mock.requests) == 2
 
 

@@ -1,4 +1,4 @@
-"""scripts/_contract.py: what it refuses, and what it carries over that the generator leaves out."""
+"""scripts/_contract.py and _constants.py: what is refused, and what is carried over that the generator leaves out."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import Meta
 from ruamel.yaml import YAML
 
+import _constants
 import _contract
 
 SMALL: dict[str, Any] = {
@@ -31,7 +33,7 @@ def schemas(**named: Any) -> dict[str, Any]:
 
 def constants(document: dict[str, Any]) -> dict[str, object]:
     names: dict[str, object] = {}
-    exec(_contract.constants(document), names)  # noqa: S102 - what is tested writes Python
+    exec(_constants.constants(document), names)  # noqa: S102 - what is tested writes Python
     return {name: value for name, value in names.items() if name.isupper()}
 
 
@@ -40,7 +42,8 @@ def test_the_server_and_the_operations_are_carried_over(tmp_path: Path) -> None:
     paths = {"/a": {"get": {"operationId": "list_a", **answer}, "post": {"operationId": "create_a", **answer}}}
     assert constants(load(tmp_path, paths=paths)) == {
         "SERVER": "https://api.example",
-        "OPERATIONS": {"list_a": ("GET", "/a"), "create_a": ("POST", "/a")},
+        "OPERATION_LIST_A": ("GET", "/a"),
+        "OPERATION_CREATE_A": ("POST", "/a"),
     }
 
 
@@ -111,6 +114,110 @@ def test_a_bound_is_found_wherever_it_is_written_out(tmp_path: Path) -> None:
     }
 
 
+def body_of(schema: dict[str, Any]) -> dict[str, Any]:
+    body = {"content": {"application/json": {"schema": schema}}}
+    answer = {"responses": {"200": {"description": "a"}}}
+    return {"/a": {"post": {"operationId": "create_a", "requestBody": body, **answer}}}
+
+
+def test_what_a_request_need_not_have_is_carried_over_with_its_bounds(tmp_path: Path) -> None:
+    short = {"type": "string", "maxLength": 9, "pattern": "a+", "default": "a"}
+    base = {
+        "type": "object",
+        "required": ["always", "low"],
+        "properties": {"always": short, "note": {"$ref": "#/components/schemas/Short"}, "low": short},
+    }
+    thing = {
+        "allOf": [{"$ref": "#/components/schemas/Base"}],
+        "properties": {
+            "list": {"type": "array", "minItems": 1, "maxItems": 3, "items": {"type": "string"}},
+            "share": {"type": "number", "minimum": 0, "maximum": 1.5, "exclusiveMaximum": True},
+            "count": {"type": "integer", "minimum": 1.0, "multipleOf": 2},
+            "free": {"type": "string"},
+        },
+    }
+    components = schemas(Base=base, Thing=thing, Short=short, Unused=base)
+    document = load(tmp_path, paths=body_of({"$ref": "#/components/schemas/Thing"}), components=components)
+    optional = {name: value for name, value in constants(document).items() if name.endswith("_OPTIONAL")}
+    assert optional == {
+        "THING_OPTIONAL": {
+            "note": Meta(max_length=9, pattern="a+"),
+            "list": Meta(min_length=1, max_length=3),
+            "share": Meta(ge=0, lt=1.5),
+            "count": Meta(ge=1, multiple_of=2),
+            "free": Meta(),
+        }
+    }
+
+
+@pytest.mark.parametrize(
+    ("schema", "message"),
+    [
+        ({"type": "array", "uniqueItems": True, "items": {"type": "string"}}, "uniqueItems is a bound that the client"),
+        ({"type": "string", "format": "date-time", "maxLength": 40}, "maxLength is a bound that the client cannot"),
+        ({"type": "integer", "minLength": 1}, "minLength is a bound that the client cannot"),
+        ({"type": "integer", "minimum": 1.5}, "minimum is 1.5, which the client cannot check"),
+        ({"type": "integer", "maximum": 10**20}, "maximum is 100000000000000000000, which the client"),
+        ({"type": "number", "multipleOf": 0.01}, "multipleOf is 0.01, which the client cannot check"),
+        ({"type": "string", "nullable": True}, "null is no value of what is optional"),
+    ],
+)
+def test_what_the_client_could_not_check_is_refused(tmp_path: Path, schema: dict[str, Any], message: str) -> None:
+    components = schemas(Thing={"type": "object", "properties": {"given": schema}})
+    document = load(tmp_path, paths=body_of({"$ref": "#/components/schemas/Thing"}), components=components)
+    with pytest.raises(_contract.ContractError, match=f"Thing.given: .*{message}"):
+        _constants.constants(document)
+
+
+def test_an_instant_of_a_request_has_a_zone(tmp_path: Path) -> None:
+    thing = {"type": "object", "properties": {"since": {"type": "string", "format": "date-time"}}}
+    document = load(tmp_path, paths=body_of({"$ref": "#/components/schemas/Thing"}), components=schemas(Thing=thing))
+    assert constants(document)["THING_OPTIONAL"] == {"since": Meta(tz=True)}
+
+
+def test_a_body_without_a_name_is_called_as_its_operation(tmp_path: Path) -> None:
+    document = load(tmp_path, paths=body_of({"type": "object", "properties": {"a": {"type": "string"}}}))
+    assert constants(document)["CREATE_A_OPTIONAL"] == {"a": Meta()}
+
+
+@pytest.mark.parametrize("value", ["admin\u202eresu", "a\u200b", "a\nb", "\u0435"])
+def test_a_value_that_generation_would_change_is_refused(tmp_path: Path, value: str) -> None:
+    with pytest.raises(_contract.ContractError, match="is another value in Python"):
+        load(tmp_path, components=schemas(Kind={"type": "string", "enum": ["a", value]}))
+
+
+ENUM = {"type": "string", "enum": ["a"]}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        ENUM,
+        {"type": "array", "items": ENUM},
+        {"$ref": "#/components/schemas/Thing"},
+        {"allOf": [{"$ref": "#/components/schemas/Thing"}]},
+    ],
+)
+def test_what_is_answered_has_to_be_open(tmp_path: Path, schema: dict[str, Any]) -> None:
+    components = schemas(Thing={"type": "object", "properties": {"value": ENUM}})  # as examples have it, too
+    answer = {"description": "a", "content": {"application/json": {"schema": schema}}}
+    for status in ("200", "422"):
+        paths = {"/a": {"get": {"operationId": "show_a", "responses": {status: answer}}}}
+        with pytest.raises(_contract.ContractError, match="what the API answers is open"):
+            load(tmp_path, paths=paths, components=components)
+
+
+def test_what_is_sent_may_be_closed_and_so_may_an_example_of_an_answer(tmp_path: Path) -> None:
+    thing = {"type": "object", "properties": {"enum": ENUM}}
+    paths = body_of({"$ref": "#/components/schemas/Thing"})
+    answer = {"type": "object", "properties": {"enum": {"type": "string"}}, "example": {"enum": ["a"]}}
+    content = {"schema": answer, "examples": {"one": {"value": {"enum": ["a"]}}}}
+    paths["/a"]["post"]["responses"]["200"]["content"] = {"application/json": content}
+    parameter = {"name": "sort", "in": "query", "schema": ENUM}
+    paths["/a"]["parameters"] = [parameter]
+    load(tmp_path, paths=paths, components=schemas(Thing=thing))
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -136,13 +243,13 @@ def test_two_bounds_of_one_name_are_refused(tmp_path: Path) -> None:
     }
     document = load(tmp_path, components=schemas(**named))
     with pytest.raises(_contract.ContractError, match="AB_C_MAX_LENGTH would stand for two different bounds"):
-        _contract.constants(document)
+        _constants.constants(document)
 
 
 def test_a_contract_without_a_server_is_refused(tmp_path: Path) -> None:
     for servers in ([], [{"url": "/v1"}], [{"url": "http://api.example"}], [{"url": "https://{host}.example"}]):
         with pytest.raises(_contract.ContractError, match="servers: "):
-            _contract.constants(load(tmp_path, servers=servers))
+            _constants.constants(load(tmp_path, servers=servers))
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,7 @@ def create_key(role_names: list[AccountRole], names: list[str]) -> None:
     keys.create(name="a", role_names=names)
     keys.create(name="a", role_names={AccountRole.VIEWER})
     keys.create(name="a")  # type: ignore[call-arg]
+    keys.create(name="a", role_names=[], nmae="b")  # type: ignore[call-arg]
     keys.create(name="a", role_names=[3])  # type: ignore[list-item]
     keys.create(name="a", role_names=None)  # type: ignore[arg-type]
     AccountRole.VIWER  # type: ignore[attr-defined]

@@ -52,7 +52,7 @@ def demo(session: Session) -> None:
         say([f"The mock listens on {server.url}", ""])
         issued = keys.create(
             name="My test API key",
-            role_names=[AccountRole.VIEWER, "incident_creator"],
+            role_names=[AccountRole.VIEWER, AccountRole.INCIDENT_CREATOR],
             team_ids=["01FCNDV6P870EA6S7TK1DSYDG0"],
             team_role_names=[TeamRole.SCHEDULES_EDITOR],
         )

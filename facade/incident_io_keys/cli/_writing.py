@@ -12,6 +12,7 @@ import click
 from incident_io_keys_generated.models import AccountRole, APIKey, TeamRole
 
 from .._arguments import refuse
+from .._definition import OptionalProperties
 from ..client import KeysClient
 from ..custody import create_into
 from ..errors import Problem
@@ -171,6 +172,8 @@ def _definition(key: APIKey) -> dict[str, Any]:
         "role_names": [role.name for role in key.roles],
         "team_ids": list(key.team_ids),
         "team_role_names": [role.name for role in key.team_roles],
+        # What no option changes has to be sent all the same: an update replaces all.
+        **{name: value for name in OptionalProperties.__annotations__ if (value := getattr(key, name)) is not None},
     }
 
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Coroutine, Iterable
 from pathlib import Path
-from typing import Any, Final, overload
+from typing import Any, Final, Unpack, overload
 
 from incident_io_keys_generated import contract
 from incident_io_keys_generated.models import AccountRole, TeamRole
 
 from .._arguments import check_list, refuse
+from .._definition import OptionalProperties
 from ..async_client import AsyncKeysClient
 from ..client import KeysClient
 from ..errors import InvalidRequestError, Problem
@@ -34,6 +35,7 @@ def create_into(
     team_ids: Iterable[str] = (),
     team_role_names: Iterable[TeamRole | str] = (),
     caller: str | None = None,
+    **optional: Unpack[OptionalProperties],
 ) -> IssuedKey: ...
 @overload
 def create_into(
@@ -45,6 +47,7 @@ def create_into(
     team_ids: Iterable[str] = (),
     team_role_names: Iterable[TeamRole | str] = (),
     caller: str | None = None,
+    **optional: Unpack[OptionalProperties],
 ) -> Coroutine[Any, Any, IssuedKey]: ...
 def create_into(
     client: Client,
@@ -55,6 +58,7 @@ def create_into(
     team_ids: Iterable[str] = (),
     team_role_names: Iterable[TeamRole | str] = (),
     caller: str | None = None,
+    **optional: Unpack[OptionalProperties],
 ) -> IssuedKey | Coroutine[Any, Any, IssuedKey]:
     """Create a key, and bring its token to a keeper.
 
@@ -63,8 +67,7 @@ def create_into(
     its place.
 
     API: `POST /v1/api_keys` (https://docs.incident.io/api-reference/api-keys-v1/create). The keys are listed before
-        that,
-    so that what is there already is never taken for the new key.
+        that, so that what is there already is never taken for the new key.
 
     Args:
         client: The client to create it with.
@@ -75,6 +78,7 @@ def create_into(
         team_role_names: As for `KeysClient.create`.
         caller: The ID of the key that calls, if you know it: an orphan is then only looked for among the keys that it
             made.
+        **optional: As for `KeysClient.create`.
 
     Returns:
         The key and its token, which the keeper has.
@@ -94,7 +98,11 @@ def create_into(
         "team_ids": check_list("team_ids", team_ids, problems),
         "team_role_names": check_list("team_role_names", team_role_names, problems),
     }
-    definition: dict[str, Any] = {"name": name, **{field: members or [] for field, members in listed.items()}}
+    definition: dict[str, Any] = {
+        "name": name,
+        **{field: members or [] for field, members in listed.items()},
+        **optional,
+    }
     from .._operations import create_key  # it brings httpx, as the client did
 
     _check("create", client, keeper, problems, lambda: create_key(**definition))

@@ -9,13 +9,15 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 from urllib.parse import unquote
 
+import attrs
 import httpx
 import msgspec
 
 from incident_io_keys_generated import contract
+from incident_io_keys_generated.models import APIKey, Creator, CreatorAPIKey, Role
 
 from ._clock import MockClock
 from ._limits import Bucket
@@ -27,10 +29,17 @@ from ._validation import check_assignable, check_definition, check_page_query, c
 
 LARGEST_BODY: Final = 1 << 20
 
-# Method and path of each operation, by the name that people have for it, as in `create`.
+# Method and path of each operation, by the name that people have for it. One that the contract gains is not there.
 _OPERATIONS: Final = {
-    name.partition("_api_key")[0]: (method, re.compile(re.sub(r"\{\w+\}", "([^/]+)", template)))
-    for name, (method, template) in contract.OPERATIONS.items()
+    name: (method, re.compile(re.sub(r"\{[^}]+\}", "([^/]+)", template)))
+    for name, (method, template) in {
+        "list": contract.OPERATION_LIST_API_KEYS,
+        "create": contract.OPERATION_CREATE_API_KEY,
+        "show": contract.OPERATION_SHOW_API_KEY,
+        "update": contract.OPERATION_UPDATE_API_KEY,
+        "delete": contract.OPERATION_DELETE_API_KEY,
+        "rotate": contract.OPERATION_ROTATE_API_KEY,
+    }.items()
 }
 NAMES: Final = tuple(_OPERATIONS)
 
@@ -142,7 +151,8 @@ class API:
 
     def _create(self, request: httpx.Request, caller: Key, rights: Rights) -> httpx.Response:
         definition = _read_definition(request, rights)
-        key, issue = self.add(definition, creator={"api_key": {"id": caller["id"], "name": caller["name"]}})
+        creator = Creator(api_key=CreatorAPIKey(id=caller["id"], name=caller["name"]))
+        key, issue = self.add(definition, creator)
         return httpx.Response(201, json={"api_key": key, "token": issue.token})
 
     def _show(self, _request: httpx.Request, _caller: Key, _rights: Rights, key: Key) -> httpx.Response:
@@ -151,7 +161,9 @@ class API:
     def _update(self, request: httpx.Request, caller: Key, rights: Rights, key: Key) -> httpx.Response:
         if key["id"] == caller["id"]:
             raise refuse(403, Flaw("cannot_update_self", "A key cannot update itself"))
-        updated = {**key, **_defined(_read_definition(request, rights))}
+        definition = _read_definition(request, rights)
+        kept = {name: value for name, value in key.items() if name not in _OPTIONAL}
+        updated = {**kept, **msgspec.to_builtins(_defined(definition)), **_optional(definition)}
         self._state.commit(updated)
         return httpx.Response(200, json={"api_key": updated})
 
@@ -183,7 +195,7 @@ class API:
     def add(
         self,
         definition: Mapping[str, Any],
-        creator: Mapping[str, Any],
+        creator: Creator,
         *,
         age: timedelta = timedelta(),
         manager: bool = False,
@@ -192,7 +204,7 @@ class API:
 
         Args:
             definition: A definition that fits the contract.
-            creator: Who creates it, in the form in which the API says so.
+            creator: Who creates it.
             age: How long ago it was created, by what it says of itself.
             manager: Whether it is the one that is there from the start.
 
@@ -207,8 +219,15 @@ class API:
                 ),
             )
         now = self._clock.now()
-        stamps = {"created_at": _written(now - age), "token_last_issued_at": _written(now - age)}
-        key = {"id": self._state.new_id(now), **_defined(definition), "creator": creator, **stamps}
+        # Made of the model, so that a property which the contract demands, and this does not give, is a type error.
+        made = APIKey(
+            id=self._state.new_id(now),
+            creator=creator,
+            created_at=now - age,
+            token_last_issued_at=now - age,
+            **_defined(definition),
+        )
+        key = {**made.to_dict(), **_optional(definition)}
         issue = self._state.new_issue(key["id"])
         self._state.commit(key, [issue], facts={"manager": key["id"], "token": issue.token} if manager else {})
         return key, issue
@@ -225,6 +244,11 @@ _OF_ONE: Final[Mapping[str, Callable[[API, httpx.Request, Key, Rights, Key], htt
     "delete": API._delete,
     "rotate": API._rotate,
 }
+
+# What a definition need not have, and a key has as it was given.
+_OPTIONAL: Final = tuple(
+    each.name for each in attrs.fields(APIKey) if each.name in contract.API_KEY_DEFINITION_OPTIONAL
+)
 
 _EVER: Final = datetime.min.replace(tzinfo=UTC)
 
@@ -254,7 +278,14 @@ def _read_definition(request: httpx.Request, rights: Rights) -> dict[str, Any]:
     return definition
 
 
-def _defined(definition: Mapping[str, Any]) -> dict[str, Any]:
+class _Defined(TypedDict):
+    name: str
+    roles: list[Role]
+    team_ids: list[str]
+    team_roles: list[Role]
+
+
+def _defined(definition: Mapping[str, Any]) -> _Defined:
     """What a definition says, in the form in which a key says it."""
     return {
         "name": definition["name"],
@@ -264,9 +295,13 @@ def _defined(definition: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _role(name: str) -> dict[str, str]:
+def _optional(definition: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: definition[name] for name in _OPTIONAL if name in definition}
+
+
+def _role(name: str) -> Role:
     words = contract.ACCOUNT_ROLE_DESCRIPTIONS.get(name) or contract.TEAM_ROLE_DESCRIPTIONS.get(name)
-    return {"name": str(name), "description": f"Can {words or name.replace('_', ' ')}"}
+    return Role(name=str(name), description=f"Can {words or name.replace('_', ' ')}")
 
 
 def _written(instant: datetime) -> str:

@@ -17,7 +17,7 @@ from typing import Any, Final
 import httpx
 from msgspec import convert, json
 
-from incident_io_keys_generated.models import AccountRole, APIKey
+from incident_io_keys_generated.models import AccountRole, APIKey, Creator, User
 
 from ..tokens import IssuedKey, Token
 from ._api import API
@@ -41,7 +41,7 @@ MOST_REQUESTS: Final = 10_000
 MOST_OF_A_BODY: Final = 65_536
 
 # Who works in the dashboard.
-_PERSON: Final = {"id": "01FCNDV6P870EA6S7TK1DSYDG0", "name": "Dashboard user", "role": "owner"}
+_PERSON: Final = Creator(user=User(id="01FCNDV6P870EA6S7TK1DSYDG0", name="Dashboard user", role="owner"))
 
 _MICROSECOND: Final = timedelta(microseconds=1)
 # As it is, and as URLs and JSON may write it.
@@ -88,7 +88,7 @@ class MockAPI:
         token = state.fact("token")
         if token is None:
             every = {"name": "Manager", "role_names": list(AccountRole), "team_ids": [], "team_role_names": []}
-            token = self._api.add(every, {"user": _PERSON}, manager=True)[1].token
+            token = self._api.add(every, _PERSON, manager=True)[1].token
         self._token = Token(token)
         self.settings = settings
 
@@ -167,7 +167,7 @@ class MockAPI:
             raise ValueError("; ".join(flaw.message for flaw in flaws))
         with self._lock:
             try:
-                key, issue = self._api.add(definition, {"user": _PERSON}, age=_age(age_seconds, self.clock.now()))
+                key, issue = self._api.add(definition, _PERSON, age=_age(age_seconds, self.clock.now()))
             except Refusal as refusal:
                 raise ValueError(refusal.flaws[0].message) from None
         return IssuedKey(convert(key, APIKey), Token(issue.token))

@@ -7,10 +7,15 @@ its manner. This module must not know what is done with a request.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from functools import reduce
+from operator import or_
+from types import NoneType
+from typing import Annotated, Any, get_args, get_type_hints
+
+import msgspec
 
 from incident_io_keys_generated import contract
-from incident_io_keys_generated.models import AccountRole, TeamRole
+from incident_io_keys_generated.models import AccountRole, APIKeyDefinition, TeamRole
 
 from ._refusals import Flaw
 from ._rights import MANAGER
@@ -48,10 +53,23 @@ def check_definition(body: dict[str, Any]) -> list[Flaw]:
     flaws += _check_strings(body, "role_names", {role.value for role in AccountRole})
     flaws += _check_strings(body, "team_ids", None)
     flaws += _check_strings(body, "team_role_names", {role.value for role in TeamRole})
+    flaws += check_optional(body, APIKeyDefinition, contract.API_KEY_DEFINITION_OPTIONAL)
     team_ids, team_role_names = body.get("team_ids"), body.get("team_role_names")
     if isinstance(team_ids, list) and isinstance(team_role_names, list) and bool(team_ids) != bool(team_role_names):
         empty = "team_role_names" if team_ids else "team_ids"
         flaws.append(Flaw("is_required", "team_ids and team_role_names go together", empty, f"/{empty}"))
+    return flaws
+
+
+def check_optional(body: dict[str, Any], schema: type, bounds: Mapping[str, msgspec.Meta]) -> list[Flaw]:
+    """Check what a body need not have: `bounds` says what that is. `schema` is the model that has the types."""
+    flaws = []
+    for name in (name for name in bounds if name in body):
+        kind: Any = reduce(or_, (each for each in get_args(get_type_hints(schema)[name]) if each is not NoneType))
+        try:
+            msgspec.convert(body[name], Annotated[kind, bounds[name]])
+        except msgspec.ValidationError as error:
+            flaws.append(Flaw("invalid_value", f"{name}: {error}", name, f"/{name}"))
     return flaws
 
 
