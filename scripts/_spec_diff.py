@@ -1,0 +1,282 @@
+"""Says what changed between two contracts, and rates it for the users of the package. Run it as scripts/spec-diff.
+
+What changed is found by `redocly diff`, which rates it for those who call the API. Users of this package are behind a
+client, which is closed in what it sends and open in what it receives: `rate` says where that makes a difference.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import re
+import sys
+import tempfile
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import _contract
+from _commands import ROOT, CommandError, git, run
+from _versions import Rating, following, last_release, parse, shown
+
+REDOCLY = ROOT / ".venv" / "node" / "node_modules" / ".bin" / "redocly"
+SURFACE = ROOT / "api-surface.txt"
+
+OF_REDOCLY = {"major": Rating.BREAKING, "minor": Rating.ADDITIVE, "patch": Rating.COSMETIC}
+# What people read and no program does.
+WORDS = {"description", "summary", "title", "example", "externalDocs", "deprecated"}
+
+
+class DiffError(Exception):
+    """The two cannot be compared; the text says why."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change.
+
+    Attributes:
+        rating: What it is for users.
+        file: The file in which it stands, the new one unless something is gone.
+        line: Where in that.
+        place: What changed, as in `APIKey.name`.
+        message: What happened to it.
+    """
+
+    rating: Rating
+    file: str
+    line: int
+    place: str
+    message: str
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="scripts/spec-diff",
+        description="Say what changed between two contracts: breaking, additive or cosmetic for users of the package.",
+    )
+    parser.add_argument("old", nargs="?", metavar="OLD",
+                        help="a file, or a revision of git (default: the last release)")  # fmt: skip
+    parser.add_argument("new", nargs="?", metavar="NEW", help="the same (default: openapi.yaml)")
+    parser.add_argument("--json", action="store_true", help="for programs")
+    arguments = parser.parse_args()
+    try:
+        with tempfile.TemporaryDirectory() as directory:
+            place = Path(directory)
+            old = find(arguments.old, place) if arguments.old else at(_release(), place)
+            changes = compare(old, find(arguments.new, place) if arguments.new else ROOT / "openapi.yaml")
+        last = _release()
+    except (DiffError, CommandError, _contract.ContractError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    if arguments.json:
+        rows = [{**asdict(change), "rating": str(change.rating)} for change in changes]
+        print(json.dumps({"changes": rows, "rating": str(total(changes)), "version": _next(last, changes)}, indent=2))
+        return 0
+    widths = [max((len(part) for part in parts), default=0) for parts in zip(*map(_head, changes), strict=True)]
+    for change in changes:
+        head = "  ".join(part.ljust(width) for part, width in zip(_head(change), widths, strict=True))
+        print(f"{head}  {change.message}")
+    version = _next(last, changes)
+    after = f": the next version is {version} or later" if version else ""
+    print(f"{total(changes)}{after}" if changes else "nothing changed")
+    return 0
+
+
+def find(name: str, directory: Path) -> Path:
+    """The file of that name, or openapi.yaml as it was at that revision.
+
+    Raises:
+        DiffError: There is neither.
+    """
+    return Path(name) if Path(name).is_file() else at(name, directory)
+
+
+def at(revision: str | None, directory: Path) -> Path:
+    """The contract as it was at a revision of git, in a file.
+
+    Raises:
+        DiffError: There is none.
+    """
+    if revision is None:
+        raise DiffError("there is no release yet: name what to compare with, as in `scripts/spec-diff HEAD~1`")
+    try:
+        text = git("show", f"{revision}:openapi.yaml")
+    except CommandError:
+        raise DiffError(f"{revision!r} is no file, and no revision of git that has an openapi.yaml") from None
+    file = directory / ("openapi.yaml@" + re.sub(r"[^\w.~^-]", "-", revision))
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def compare(old: Path, new: Path) -> list[Change]:
+    """All changes from one contract to another, the worst first.
+
+    Raises:
+        ContractError: One of the files is no contract.
+        DiffError: redocly is not there, or has overlooked something.
+        CommandError: redocly fails.
+    """
+    documents = {"base": _contract.load(old), "revision": _contract.load(new)}
+    files = {"base": old.name, "revision": new.name}
+    sent, received = (
+        {
+            tuple(map(str, steps))
+            for document in documents.values()
+            for steps, _ in _contract.reached(document, responses=responses)
+        }
+        for responses in (False, True)
+    )
+    changes, listed = [], _redocly(old, new)
+    if not listed and documents["base"] != documents["revision"]:
+        raise DiffError("they are not the same, but redocly finds nothing: compare them by eye")
+    for found in listed:
+        side = "revision" if "revision" in found and found["kind"] != "removed" else "base"
+        steps = _contract.steps_of(found[side]["pointer"])
+        # A member that has a value is told by the place of that value.
+        near = {steps, steps[:-1]}
+        rating, message = rate(found, sent=bool(near & sent), received=bool(near & received))
+        changes.append(Change(rating, files[side], found[side]["line"], _place(steps, documents[side]), message))
+    return sorted(changes, key=lambda change: (-change.rating, change.file, change.line))
+
+
+def total(changes: Iterable[Change]) -> Rating:
+    """What all changes together are."""
+    return max((change.rating for change in changes), default=Rating.COSMETIC)
+
+
+def rate(found: dict[str, Any], *, sent: bool, received: bool) -> tuple[Rating, str]:
+    """Rate a change as redocly tells it.
+
+    Args:
+        found: The change.
+        sent: Whether it is about what the client sends.
+        received: Whether it is about what the API answers.
+    """
+    rating = OF_REDOCLY[found["impact"]]
+    name, kind = found.get("property"), found["typeName"]
+    old, new = (found.get(side, {}).get("value") for side in ("base", "revision"))
+    message = " ".join(verdict["message"] for verdict in found["verdicts"]) or _message(found)
+    if kind == "Header" or (kind == "Response" and not str(found["path"]).rpartition("/")[2].startswith("2")):
+        return Rating.COSMETIC, f"{message} The client goes by the status, and does without headers."
+    if kind == "SpecExtension" and found["path"].startswith("#/x-limits"):
+        return Rating.ADDITIVE, f"{message} The mock keeps to it."
+    if name in WORDS:
+        return Rating.COSMETIC, message
+    if name == "enum" and isinstance(old, list):
+        added, removed = (_without(new or [], old), _without(old, new or []))
+        told = [f"{len(added)} more: {', '.join(added)}."] if added else []
+        told += [f"{len(removed)} gone: {', '.join(removed)}."] if removed else []
+        return (Rating.BREAKING if removed else Rating.ADDITIVE), " ".join(told)
+    if name == "default" and sent:
+        return Rating.BREAKING, f"{message} A call that leaves it out does something else."
+    if name in _contract.BOUNDS:
+        if not sent:
+            return Rating.COSMETIC, f"{message} What is received is not held against bounds."
+        return max(rating, Rating.ADDITIVE), message
+    if name == "format":
+        same = {old, new} <= {None, "int32", "int64"}
+        return (
+            (Rating.COSMETIC, f"{message} It is an int.") if same else (Rating.BREAKING, f"{message} So does its type.")
+        )
+    if name == "nullable" and sent:
+        rating = max(rating, Rating.ADDITIVE)
+    if kind == "RequestBody" and found["kind"] == "added" and isinstance(new, dict) and new.get("required"):
+        return Rating.BREAKING, f"{message} It is required."
+    if "security" in found["path"].split("/")[-3:] or name == "security":
+        return Rating.BREAKING, f"{message} It is how callers say who they are."
+    if name == "required" and not isinstance(old or new, list):
+        return (Rating.BREAKING if new else Rating.ADDITIVE), message
+    if name == "required":
+        return _rate_required(_without(new or [], old or []), _without(old or [], new or []), sent, received)
+    schema = re.fullmatch(r"#/components/schemas/(\w+)", found["path"])
+    if schema and (name == "key" or found["kind"] != "modified"):
+        if found["kind"] == "added":
+            return Rating.COSMETIC, f"{message} What uses it is told of itself."
+        gone = old if name == "key" else schema[1]
+        return (Rating.BREAKING, f"{message} Users import it.") if _is_public(gone) else (Rating.COSMETIC, message)
+    return rating, message
+
+
+def _rate_required(added: list[str], removed: list[str], sent: bool, received: bool) -> tuple[Rating, str]:
+    rating, told = Rating.COSMETIC, []
+    if added:
+        rating = Rating.BREAKING
+        told.append(f"{', '.join(added)} became required.")
+        if received and not sent:
+            told.append("Who makes one, as for a test, has to give it.")
+    if removed:
+        rating = max(rating, Rating.BREAKING if received else Rating.ADDITIVE)
+        told.append(f"{', '.join(removed)} may be left out{', and is None then' if received else ''}.")
+    return rating, " ".join(told)
+
+
+def _is_public(name: object) -> bool:
+    """Whether the facade hands a model out, or did when it was last written down. Without a list, everything counts."""
+    surfaces = [SURFACE.read_text(encoding="utf-8")] if SURFACE.exists() else []
+    for revision in ("HEAD", _release()):
+        with contextlib.suppress(CommandError):
+            surfaces += [git("show", f"{revision}:{SURFACE.name}")] if revision else []
+    return not surfaces or any(f"\nincident_io_keys.{name}:" in surface for surface in surfaces)
+
+
+def _without(values: list[Any], others: list[Any]) -> list[str]:
+    return [str(value) for value in values if value not in others]
+
+
+def _message(found: dict[str, Any]) -> str:
+    if found["kind"] != "modified":
+        kind = "Property" if found["path"].split("/")[-2] == "properties" else found["typeName"]
+        return f"{kind} was {found['kind']}."
+    old, new = (_short(found.get(side, {}).get("value")) for side in ("base", "revision"))
+    return f"{found['property']}: {old} -> {new.rstrip('.')}."
+
+
+def _short(value: object) -> str:
+    text = "nothing" if value is None else str(value) if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _place(steps: _contract.Steps, document: dict[str, Any]) -> str:
+    """A place in the words of its reader: `APIKey.name` for a schema, `list_api_keys.parameters.0` for an operation."""
+    match steps:
+        case ("components", _, *rest):
+            return ".".join(str(step) for step in rest if step != "properties")
+        case ("paths", str(path), str(method), *rest) if method in _contract.METHODS:
+            name = document["paths"][path].get(method, {}).get("operationId", f"{method} {path}")
+            return ".".join(str(step) for step in (name, *rest) if step not in ("properties", "schema"))
+        case _:
+            return ".".join(map(str, steps))
+
+
+def _head(change: Change) -> tuple[str, str, str]:
+    return str(change.rating), f"{change.file}:{change.line}", change.place
+
+
+def _release() -> str | None:
+    """The last release; none where there is no repository either, as in an sdist."""
+    with contextlib.suppress(CommandError):
+        return last_release()
+    return None
+
+
+def _next(last: str | None, changes: Iterable[Change]) -> str | None:
+    return shown(following(parse(last[1:]), total(changes))) if last else None
+
+
+def _redocly(old: Path, new: Path) -> list[dict[str, Any]]:
+    if not REDOCLY.exists():
+        raise DiffError("redocly is not here; it needs Node 20 and npm (remove .venv to try again)")
+    with tempfile.TemporaryDirectory() as directory:
+        report = Path(directory) / "report.json"
+        options = ("--format", "json", "--fail-on", "none", "--output", report)
+        quiet = {"REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true"}
+        run(REDOCLY, "diff", old.resolve(), new.resolve(), *options, **quiet)
+        changes: list[dict[str, Any]] = json.loads(report.read_text(encoding="utf-8"))["changes"]
+    return changes
+
+
+if __name__ == "__main__":
+    sys.exit(main())
