@@ -13,6 +13,7 @@ import pytest
 from incident_io_keys_generated import contract
 
 from ..spec import ROOT
+from .vendor import Vendor
 
 # Bounds as they stand in the contract.
 LONGEST_NAME = f"maxLength: {contract.API_KEY_DEFINITION_NAME_MAX_LENGTH}"
@@ -86,3 +87,8 @@ def released(project: Project) -> Project:
     ):
         subprocess.run(["git", *command], cwd=project.root, check=True)  # noqa: S607
     return project
+
+
+@pytest.fixture
+def vendor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Vendor:
+    return Vendor(tmp_path, capsys)
