@@ -25,7 +25,10 @@ from incident_io_keys.testing._rights import INCLUDES, scopes_of
 
 from ..spec import ROOT
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 TEXTS = {page.name: page.read_text(encoding="utf-8") for page in PAGES}
 README, MOCK = TEXTS["README.md"], TEXTS["mock.md"]
 
@@ -63,7 +66,7 @@ def test_every_snippet_runs(
 
 
 # What other tests run, or are run by: the first words of lines.
-ELSEWHERE = ("scripts/", "pip install", "incident-io-keys mock")
+ELSEWHERE = ("scripts/", "git diff", "pip install", "incident-io-keys mock")
 SHELL = [(name, block) for name, text in TEXTS.items() for block in blocks(text, "sh")]
 
 
@@ -76,7 +79,7 @@ def test_every_command_runs(
     monkeypatch.setenv("ID", issued.api_key.id)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     path = Path(sys.executable).parent  # where the command is
-    lines = [line for line in block.splitlines() if not line.startswith(ELSEWHERE)]
+    lines = [line for line in block.splitlines() if not line.strip().startswith(ELSEWHERE)]
     done = subprocess.run(
         ["/bin/bash", "-euo", "pipefail", "-c", "\n".join(lines)],
         cwd=tmp_path,
@@ -120,9 +123,9 @@ def test_the_checks_of_the_page_are_the_audit_s() -> None:
 
 
 def test_every_script_that_is_shown_is_there() -> None:
-    named = set(re.findall(r"\bscripts/\w+", "".join(TEXTS.values())))
+    named = set(re.findall(r"\bscripts/\w[\w.-]*\w", "".join(TEXTS.values())))
     assert {"scripts/demo", "scripts/test", "scripts/generate"} <= named
-    assert all((ROOT / name).is_file() for name in named)
+    assert all((ROOT / name).exists() for name in named), named
 
 
 def test_every_link_leads_somewhere() -> None:
