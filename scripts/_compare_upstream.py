@@ -19,10 +19,10 @@ import _constants
 import _contract
 import _upstream
 import _upstream_spec
+from _commands import ROOT
 from _upstream_compare import Comparison, Difference
 from _upstream_parts import Document
 
-ROOT = Path(__file__).resolve().parent.parent
 WIDEST = 64
 NOT_COMPARED = (
     "Not compared are words and examples, headers, servers and media types after the first, what is inside of oneOf, "

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import _constants
 import _contract
+from _commands import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = ROOT / "scripts"
 PACKAGE = ROOT / "generated" / "incident_io_keys_generated"
 HEADER = "# Made from openapi.yaml by scripts/generate. Do not edit.\n"

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from _contract import Steps
+from _contract import Steps, steps_of
 
 T = TypeVar("T")
 
@@ -46,8 +46,8 @@ class Tree:
             if not reference.startswith("#/"):
                 self.fail(steps, f"the reference {reference!r} leads out of this document")
             target: Steps = ()
-            for step in reference.removeprefix("#/").split("/"):
-                target = self._step(target, step.replace("~1", "/").replace("~0", "~"))
+            for step in steps_of(reference):
+                target = self._step(target, str(step))
             if self.get(target) is None:
                 self.fail(steps, f"nothing is at {reference!r}")
             steps = target
