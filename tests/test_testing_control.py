@@ -237,11 +237,20 @@ def test_with_a_file_the_command_goes_on_where_it_was(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--port", "70000"], ["--db", "/"], ["--port"], ["--seed-keys", "many"], ["--seed-keys", "5000"]]
+    ("arguments", "message"),
+    [
+        (["--port", "70000"], "'--port'"),
+        (["--port"], "'--port'"),
+        (["--db", "/"], "/"),
+        (["--db", ""], "'--db': the path is empty; is a shell variable unset?"),
+        (["--seed-keys", "many"], "'--seed-keys'"),
+        (["--seed-keys", "5000"], "'--seed-keys'"),
+    ],
 )
-def test_a_command_that_cannot_run_says_why(arguments: list[str]) -> None:
+def test_a_command_that_cannot_run_says_why(arguments: list[str], message: str) -> None:
     result = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, check=False, timeout=30)
     assert result.returncode == 1
     assert result.stdout == ""
     assert "incident-io-keys mock: " in result.stderr
+    assert message in result.stderr
     assert "Traceback" not in result.stderr

@@ -62,7 +62,7 @@ def test_a_wrong_answer_is_asked_for_again(
     assert "taken exists; --force replaces what is in it" in result.err
     told = f"Create deploy bot with the roles (none), and schedules_reader in {TEAM} (--token-file {tmp_path}/token)?"
     assert told in result.err
-    assert "is a directory; --token-dir writes to a file in it" in result.err
+    assert "enter the path of a file, or press Ctrl-C to cancel" in result.err
     assert works(keys, token_in(tmp_path / "token"), by_name(keys, "deploy bot").id)
 
 

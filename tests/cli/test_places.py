@@ -103,6 +103,10 @@ def test_the_token_goes_to_a_keyring(run: Run, keys: KeysClient, monkeypatch: py
         (["--token-file", "a", "--keyring", "b"], "the token: goes to one place; give one of --token-file PATH,"),
         (["--show-token", "--force"], "--force: is for --token-file"),
         (["--token-file", "."], "is a directory; --token-dir writes to a file in it"),
+        (["--token-file", "open/directory"], "is a directory; --token-dir writes to a file in it"),
+        (["--token-file", ""], "'--token-file': the path is empty; is a shell variable unset?"),
+        (["--token-dir", ""], "'--token-dir': the path is empty; is a shell variable unset?"),
+        (["--keyring", ""], "'--keyring': the name is empty; is a shell variable unset?"),
         (["--token-file", "pipe", "--force"], "pipe is no regular file"),
         (["--token-file", "role_names/token"], "/role_names/token: No such file or directory"),
         (["--token-file", "nowhere/token"], "No such file or directory"),
@@ -114,6 +118,8 @@ def test_without_a_place_for_the_token_nothing_is_sent(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     os.mkfifo("pipe")
+    (tmp_path / "open" / "directory").mkdir(parents=True)
+    (tmp_path / "open").chmod(0o777)
     result = run("create", *DEFINITION, *options)
     assert (result.code, result.out) == (1, "")
     assert message in result.err

@@ -23,12 +23,10 @@ from ..custody import CustodyError, FileKeeper, Keeper, KeeperError, KeyringKeep
 from ..custody._file_keepers import PRIVATE, SIZE, failed, read_token, write_token
 from ..errors import InvalidRequestError, Problem
 from ..tokens import IssuedKey, Token
-from ._session import Session
+from ._session import NonEmptyPath, Session
 from ._state import state_directory
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-_PATH: Final = click.Path(path_type=Path)
 
 
 class TokenFileKeeper:
@@ -61,6 +59,8 @@ class TokenFileKeeper:
             KeeperError: It could not.
         """
         try:
+            if self.path.is_dir():
+                raise KeeperError(f"{self.path} is a directory; --token-dir writes to a file in it")
             if _files.is_open_to(self.path.parent, stat.S_IWOTH):
                 raise KeeperError(f"everyone can write to {self.path.parent}: choose a directory of your own")
             if os.path.lexists(self.path):
@@ -95,8 +95,6 @@ class TokenFileKeeper:
 
     def _check_file(self) -> None:
         found = self.path.lstat()
-        if stat.S_ISDIR(found.st_mode):
-            raise KeeperError(f"{self.path} is a directory; --token-dir writes to a file in it")
         if not stat.S_ISREG(found.st_mode):
             raise KeeperError(f"{self.path} is no regular file")
         if found.st_size and not self._replace:
@@ -110,6 +108,12 @@ class TokenFileKeeper:
         return self.path.is_file() and not self.path.stat().st_size
 
 
+def _non_empty(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    if value == "":
+        raise click.BadParameter("the name is empty; is a shell variable unset?")
+    return value
+
+
 def destination(function: F) -> F:
     """The options that say where a token goes, given to the function as one dictionary."""
 
@@ -119,10 +123,20 @@ def destination(function: F) -> F:
         return function(*args, into=into, **others)
 
     for option in (
-        click.option("--keyring", metavar="NAME", help="Keep it in the system's keyring, under NAME and the ID."),
-        click.option("--token-dir", type=_PATH, metavar="DIR", help="Write it to a file of DIR, named by the ID."),
         click.option(
-            "--token-file", type=_PATH, metavar="PATH", help="Write the token to this file, which only you can read."
+            "--keyring",
+            metavar="NAME",
+            callback=_non_empty,
+            help="Keep it in the system's keyring, under NAME and the ID.",
+        ),
+        click.option(
+            "--token-dir", type=NonEmptyPath(), metavar="DIR", help="Write it to a file of DIR, named by the ID."
+        ),
+        click.option(
+            "--token-file",
+            type=NonEmptyPath(),
+            metavar="PATH",
+            help="Write the token to this file, which only you can read.",
         ),
     ):
         wrapped = option(wrapped)

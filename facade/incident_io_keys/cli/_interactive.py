@@ -93,8 +93,11 @@ def _is_number(text: str, most: int) -> bool:
 
 def _ask_file(session: Session, *, force: bool) -> Path:
     while True:
-        answer = session.terminal.ask("File for the token").strip() or "."
-        path = Path(os.path.expanduser(answer))  # noqa: PTH111 - which never fails
+        text = session.terminal.ask("File for the token").strip()
+        if not text:
+            session.terminal.tell("enter the path of a file, or press Ctrl-C to cancel")
+            continue
+        path = Path(os.path.expanduser(text))  # noqa: PTH111 - which never fails
         problems: list[Problem] = []
         check_place(session, {"token_file": path}, problems, force=force)
         if not problems:

@@ -10,7 +10,7 @@ import click
 
 from incident_io_keys_generated.contract import LIMIT_ACTIVE_KEYS
 
-from ._session import Session
+from ._session import NonEmptyPath, Session
 from ._signals import held_back
 
 # Of the keys of --seed-keys: how old their tokens are, and what they may do, over and over.
@@ -25,7 +25,7 @@ _STOP: Final = frozenset({signal.SIGINT, signal.SIGTERM})
 @click.option("--port", type=click.IntRange(0, 65_535), default=0, help="The port to listen on; by default a free one.")
 @click.option(
     "--db",
-    type=click.Path(path_type=Path),
+    type=NonEmptyPath(),
     metavar="FILE",
     help="Keep all of it in this SQLite file; by default in memory.",
 )

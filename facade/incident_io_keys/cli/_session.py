@@ -6,6 +6,7 @@ import functools
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
@@ -106,6 +107,16 @@ def output(*formats: str) -> Callable[[F], F]:
         type=click.Choice(formats),
         help="What to write; by default a table on a terminal, JSON elsewhere. With json, errors are JSON too.",
     )
+
+
+class NonEmptyPath(click.Path):
+    """A click type for paths that rejects an empty value, which an unset shell variable gives."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Return the value as a path."""
+        if not value:
+            self.fail("the path is empty; is a shell variable unset?", param, ctx)
+        return Path(value)
 
 
 def completed(*kinds: type[AccountRole | TeamRole]) -> Callable[[Any, Any, str], list[CompletionItem]]:
