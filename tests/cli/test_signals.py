@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -58,11 +58,26 @@ def test_a_token_that_arrives_as_ctrl_c_does_is_kept(run: Run, mock: MockAPI, mo
         assert works(keys, token_in(where), by_name(keys, "deploy bot").id)
 
 
+@contextlib.contextmanager
+def default_action(number: int) -> Iterator[None]:
+    """Set a signal to its default action.
+
+    Under nohup, child processes would inherit an ignored SIGHUP.
+    """
+    before = signal.signal(number, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_other_signals_end_it_as_ctrl_c_does(mock: MockAPI, number: int, code: int) -> None:
     mock.fail_next(faults.Hang(), operation="create")
     command = [*COMMAND, "create", "--name", "deploy bot", "--show-token"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+    with default_action(number):
+        started = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    with started as child:
         wait_for(lambda: mock.requests)
         child.send_signal(number)
         assert child.wait(60) == code
@@ -77,8 +92,9 @@ def test_signals_are_as_they_were_afterwards(run: Run, monkeypatch: pytest.Monke
         signal.raise_signal(signal.SIGTERM)
 
     monkeypatch.setattr(KeysClient, "show", ended)
-    assert run("show", "01F").code == 143
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    with default_action(signal.SIGTERM):
+        assert run("show", "01F").code == 143
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     monkeypatch.setattr(signal, "getsignal", lambda _: signal.SIG_IGN)  # as nohup has it
     assert run("roles").code == 0
 

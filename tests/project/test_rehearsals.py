@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -18,6 +19,8 @@ import pytest
 
 from ..spec import ROOT
 from .conftest import LARGEST_PAGE, LONGEST_GRACE, LONGEST_NAME, Project
+
+pytestmark = pytest.mark.exhaustive
 
 # As many as the API gained within a year. What can be given for a team can be for the account.
 ACCOUNT_ROLES = tuple(f"role_{number}" for number in range(25))
@@ -92,8 +95,13 @@ class Rehearsal(Project):
 
     def type_errors(self) -> list[tuple[str, str]]:
         """What the type checker has against the facade: the file of each error, and what it is."""
+        # With a shared cache, mypy would report errors of one copy for another.
+        cache = self.root / ".mypy_cache"
+        shutil.rmtree(cache, ignore_errors=True)
+        if (self.shared / "cache").exists():
+            shutil.copytree(self.shared / "cache", cache)
         path = os.pathsep.join(str(self.root / name) for name in ("generated", "facade"))
-        options = ("--cache-dir", self.shared / "cache", "--python-executable", self.shared / "bin" / "python")
+        options = ("--cache-dir", cache, "--python-executable", self.shared / "bin" / "python")
         # What the caller puts before its own packages would stand in for what a copy no longer has.
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
         done = subprocess.run(
@@ -128,14 +136,18 @@ class Rehearsal(Project):
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An environment with what the package needs and not the package itself, for a checker that is to see only copies.
+    """A virtual environment with the dependencies only, so that mypy finds the package in the copy under test.
 
-    What that finds out of one copy, it keeps there for the next.
+    Its directory `cache` is mypy's cache of the unchanged package.
     """
     place = tmp_path_factory.mktemp("types")
     venv.create(place, with_pip=False)
     here, there = (sysconfig.get_path("purelib", vars={"base": str(base)}) for base in (sys.prefix, place))
     Path(there, "needed.pth").write_text(f"{here}\n")
+    unchanged = Rehearsal(place / "unchanged")
+    unchanged.shared = place
+    assert unchanged.type_errors() == []
+    (unchanged.root / ".mypy_cache").rename(place / "cache")
     return place
 
 
