@@ -9,7 +9,6 @@ import pickle
 import traceback
 from collections.abc import Iterable, Iterator
 
-import pytest
 from rich.traceback import Traceback
 
 
@@ -28,8 +27,8 @@ def _renderings(error: BaseException) -> Iterator[str]:
     yield json.dumps(vars(error), default=repr)
     # A pickle may be stored; as latin-1 every byte is a character.
     yield pickle.dumps(error).decode("latin-1")
+    # Includes the full repr of each local. pytest's report shows only part of it, so it is not rendered too.
     yield "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
-    yield str(pytest.ExceptionInfo.from_exception(error).getrepr(showlocals=True, style="long"))
     unlimited = {"locals_max_length": 10_000, "locals_max_string": None, "locals_hide_dunder": False}
     trace = Traceback.extract(type(error), error, error.__traceback__, show_locals=True, **unlimited)  # type: ignore[arg-type]
     for stack in trace.stacks:

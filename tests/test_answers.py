@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Any
 
 import httpx
@@ -68,8 +68,15 @@ def answers() -> dict[str, tuple[Any, Body]]:
     }
 
 
+@pytest.mark.parametrize(
+    "statuses",
+    [(300, 399, 400, 408, 499, 500, 599, 999), pytest.param(range(300, 1000), marks=pytest.mark.exhaustive)],
+    ids=["some", "all"],
+)
 @pytest.mark.parametrize("kind", answers())
-def test_every_status_with_every_body_is_an_error_of_that_status(make: Make, kind: str) -> None:
+def test_every_status_with_every_body_is_an_error_of_that_status(
+    make: Make, kind: str, statuses: Sequence[int]
+) -> None:
     current = [0]
 
     def answer(_: httpx.Request) -> httpx.Response:
@@ -77,7 +84,7 @@ def test_every_status_with_every_body_is_an_error_of_that_status(make: Make, kin
         return httpx.Response(current[0], headers=headers, stream=body)
 
     keys = make(transport=httpx.MockTransport(answer), attempts=1)
-    for status in range(300, 1000):
+    for status in statuses:
         current[0] = status
         with pytest.raises(APIStatusError) as caught:
             keys.create(name="a", role_names=[])

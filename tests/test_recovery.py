@@ -61,6 +61,7 @@ def check(body: Body, cut: int, status: int, found: tuple[type, str | None]) -> 
         assert found[1] is None, what
 
 
+@pytest.mark.exhaustive
 def test_of_thousands_of_answers_none_loses_its_token_nor_gives_another() -> None:
     chance = random.Random(1)  # noqa: S311 - the same each time
     recovered = 0
@@ -281,6 +282,7 @@ def test_an_answer_that_is_whole_when_its_connection_breaks_is_the_answer(make: 
     assert make(transport=httpx.MockTransport(lambda _: answer)).rotate("01F").token == Token(REAL)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("coding", ["", "gzip"])
 def test_a_body_that_is_too_large_gives_the_token_at_its_start(make: Make, coding: str) -> None:
     parts = [b"{" + TOKEN, *[b" " * 1024 * 1024] * 17]

@@ -67,6 +67,7 @@ def managed(mock: MockAPI, tmp_path: Path) -> Iterator[Rotated]:
         yield key
 
 
+@pytest.mark.exhaustive
 def test_a_hundred_threads_live_through_fifty_rotations(mock: MockAPI, managed: Rotated) -> None:
     source = file_token(managed.path)
     with KeysClient(source, transport=mock.transport()) as keys, ThreadPoolExecutor(100) as pool:
@@ -88,6 +89,7 @@ def test_a_hundred_threads_live_through_fifty_rotations(mock: MockAPI, managed: 
         assert all(worker.result() >= 3 for worker in workers)
 
 
+@pytest.mark.exhaustive
 def test_two_hundred_tasks_live_through_fifty_rotations(mock: MockAPI, managed: Rotated) -> None:
     async def main() -> None:
         async with AsyncKeysClient(file_token(managed.path), transport=mock.transport()) as keys:
@@ -127,6 +129,7 @@ def test_without_a_grace_period_a_refusal_leads_to_the_new_token(make: Make, moc
     assert statuses == [401, 200]
 
 
+@pytest.mark.exhaustive
 def test_many_threads_share_a_client_over_sockets(mock: MockAPI) -> None:
     with mock.serve() as server, KeysClient(mock.token, base_url=server.url) as keys, ThreadPoolExecutor(20) as pool:
         names = {f"key {number}" for number in range(100)}

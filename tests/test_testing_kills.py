@@ -15,6 +15,8 @@ from incident_io_keys.testing import MockAPI, MockStateError
 
 from .test_testing_store import MANY, OPEN, listed, program, works
 
+pytestmark = pytest.mark.exhaustive
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:

@@ -176,6 +176,7 @@ def traced() -> Iterator[None]:
     tracemalloc.stop()
 
 
+@pytest.mark.exhaustive
 @pytest.mark.usefixtures("traced")
 @pytest.mark.parametrize("loop", [loop, loop_async])
 def test_a_loop_over_keys_needs_the_memory_of_two_pages_however_many_there_are(loop: Callable[[int], int]) -> None:
@@ -199,6 +200,7 @@ def test_a_loop_over_keys_needs_the_memory_of_two_pages_however_many_there_are(l
     assert many < 1.1 * few
 
 
+@pytest.mark.exhaustive
 @pytest.mark.usefixtures("traced")
 def test_a_client_that_is_used_again_and_again_needs_no_more_memory(make: Make) -> None:
     def answer(request: httpx.Request) -> httpx.Response:

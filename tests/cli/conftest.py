@@ -160,11 +160,14 @@ def screen(text: str, columns: int = 80) -> Sequence[str]:
     return [line.rstrip() for line in shown.display]
 
 
-def needed(what: str) -> NoReturn:
-    """Leave a test out for which something is missing. Where scripts/install can get it, it has to be there in CI."""
-    can_be_had = os.geteuid() == 0 and shutil.which("apt-get")
-    assert not ("CI" in os.environ and can_be_had), f"there is no {what}"
-    pytest.skip(f"there is no {what}; scripts/install --dev gets it on Debian, as root")
+def skip_without(program: str) -> NoReturn:
+    """Skip a test whose program is missing.
+
+    In CI, fail instead if scripts/install --all could have installed the program.
+    """
+    can_install = os.geteuid() == 0 and shutil.which("apt-get")
+    assert not ("CI" in os.environ and can_install), f"there is no {program}"
+    pytest.skip(f"there is no {program}; scripts/install --all installs it as root on Debian")
 
 
 def token_in(path: Path) -> Token:

@@ -20,7 +20,7 @@ from incident_io_keys.testing import MockAPI
 from incident_io_keys_generated import contract
 from incident_io_keys_generated.models import AccountRole, TeamRole
 
-from .conftest import COMMAND, Open, Run, ended, needed, rows, screen
+from .conftest import COMMAND, Open, Run, ended, rows, screen, skip_without
 
 
 def test_roles_are_those_of_the_contract(both: Run) -> None:
@@ -115,15 +115,17 @@ def test_each_shell_has_its_script(both: Run, shell: str) -> None:
     assert f"_INCIDENT_IO_KEYS_COMPLETE={shell}_complete" in result.out
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("shell", ["zsh", "fish", "bash"])
 def test_a_shell_reads_its_script(process: Run, shell: str, tmp_path: Path) -> None:
     if shutil.which(shell) is None:
-        needed(shell)
+        skip_without(shell)
     path = tmp_path / "script"
     path.write_text(process("completion", shell).out)
     subprocess.run([shell, "-n", str(path)], check=True, timeout=60)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
@@ -137,7 +139,7 @@ def test_a_shell_reads_its_script(process: Run, shell: str, tmp_path: Path) -> N
 @pytest.mark.parametrize("shell", ["bash", "fish"])
 def test_it_completes(shell: str, words: str, expected: list[str], tmp_path: Path) -> None:
     if (path := shutil.which(shell)) is None:
-        needed(shell)
+        skip_without(shell)
     in_fish = f"incident-io-keys completion fish | source; complete -C '{words}'"
     in_bash = f"""
         eval "$(incident-io-keys completion bash)"

@@ -1,17 +1,21 @@
-"""The report of an audit on a terminal and as Markdown. `test_page` has the page."""
+"""The report of an audit on a terminal, as Markdown and as HTML. `test_page` opens that page in a browser."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
+from datetime import timedelta
 
 import pytest
+from attrs import evolve
 from markdown_it import MarkdownIt
 
+from incident_io_keys.cli._html import bars, page
 from incident_io_keys.testing import MockAPI
 
 from .conftest import DAY, Open, Run, ended, screen
+from .test_audit import NOW, key, review
 
 AWKWARD = "a|b `c` [d](http://e) <i>f</i> *g* _h_ \\ @team www.e.com \x1b[31m :x: ~~i~~ &lt;"
 
@@ -55,3 +59,20 @@ def test_as_markdown_every_name_is_text(run: Run, mock: MockAPI) -> None:
     assert "@team" not in out
     assert "www.e" not in out
     assert "http:" not in out
+
+
+@pytest.mark.parametrize(("days", "counts"), [(30, (1, 0)), (30.01, (0, 1)), (90, (0, 1))])
+def test_a_bar_ends_with_its_last_day(days: float, counts: tuple[int, int]) -> None:
+    assert tuple(bar.count for bar in bars(review(key(days=days))))[:2] == counts
+
+
+@pytest.mark.parametrize(("older_than", "old"), [(89, 4), (90, 4), (91, 3), (1000, 0)])
+def test_a_bar_is_red_where_all_of_it_is_old(older_than: int, old: int) -> None:
+    assert sum(bar.old for bar in bars(review(limit=NOW - timedelta(days=older_than)))) == old
+
+
+def test_without_keys_it_is_a_page_all_the_same() -> None:
+    text = page(evolve(review(), endpoint="a<b"))
+    assert "There are no keys." in text
+    assert "Nothing was found." in text
+    assert "a&lt;b" in text

@@ -13,6 +13,8 @@ import pytest
 from ..spec import ROOT
 from .mutants import MUTANTS, Mutant
 
+pytestmark = pytest.mark.exhaustive
+
 # In this order, since most are noticed by the first.
 SUITE = [f"tests/contract/test_{name}.py" for name in ("keys", "pages", "wire", "rules", "calls", "machine")]
 

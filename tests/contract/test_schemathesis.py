@@ -23,6 +23,8 @@ from incident_io_keys_generated import contract
 
 from ..spec import ROOT
 
+pytestmark = pytest.mark.exhaustive
+
 HERE = Path(__file__).parent
 # Those of the contract, of which the mock plays all.
 OPERATIONS = {

@@ -24,6 +24,8 @@ from incident_io_keys.testing import MockAPI
 from .doing import entries, works
 from .killed import NAME, run
 
+pytestmark = pytest.mark.exhaustive
+
 KILLED = -signal.SIGKILL
 
 

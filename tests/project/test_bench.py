@@ -49,6 +49,7 @@ def url() -> Iterator[str]:
         yield url
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("side", SIDES)
 def test_a_side_gives_its_values(url: str, side: str) -> None:
     command = [sys.executable, str(BENCHMARKS / "sides.py"), side, url]
@@ -57,6 +58,7 @@ def test_a_side_gives_its_values(url: str, side: str) -> None:
     assert all(value > 0 for value in values)
 
 
+@pytest.mark.exhaustive
 def test_the_mock_is_asked_as_often_as_is_counted() -> None:
     [seconds] = mock_rate.seconds(sys.executable, os.environ)
     assert 0 < seconds < 1

@@ -150,6 +150,7 @@ CHANGES: dict[Callable[[Vendor], None], list[tuple[str, str, object, object]]] =
 }
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("change", CHANGES)
 def test_each_difference_is_found_where_it_is_and_is_gone_from_what_is_written(
     vendor: Vendor, change: Callable[[Vendor], None]
@@ -188,6 +189,7 @@ DECISIONS: dict[Callable[[Vendor], None], list[tuple[str, str, object, object]]]
 }
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("change", DECISIONS)
 def test_what_is_for_a_person_to_decide_is_found_and_not_written(
     vendor: Vendor, change: Callable[[Vendor], None]

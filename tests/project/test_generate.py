@@ -79,6 +79,7 @@ def line_of(text: str) -> int:
     return 1 + (ROOT / "openapi.yaml").read_text().split(text)[0].count("\n")
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
@@ -145,6 +146,7 @@ def test_a_contract_that_is_not_there_is_said_so(project: Project) -> None:
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("file", "old", "new", "message"),
     [

@@ -15,6 +15,8 @@ from incident_io_keys.testing import MockAPI
 
 from ..spec import ROOT
 
+pytestmark = pytest.mark.exhaustive
+
 # What the package needs, and what that needs in turn.
 INSTALLED = {
     *("incident-io-keys", "attrs", "httpx", "msgspec", "python-dateutil", "stamina"),

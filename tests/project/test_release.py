@@ -17,6 +17,8 @@ import _spec_diff
 from ..spec import ROOT
 from .conftest import LONGEST_NAME, Project
 
+pytestmark = pytest.mark.exhaustive
+
 needs_redocly = pytest.mark.skipif(not _spec_diff.REDOCLY.exists(), reason="redocly is not here; it needs Node 20")
 LINE = "## [Unreleased]\n"
 ENTRY = f"{LINE}\n## [0.1.1] - 2026-11-22\n\n### Fixed\n\n- It works.\n"
@@ -93,7 +95,7 @@ def test_all_that_is_wrong_is_told_at_once(ready: Project) -> None:
             "",
             "is not what there is: run scripts/surface",
         ),
-        ("scripts/test", "touch", "exit 1; touch", "scripts/test fails"),
+        ("scripts/test", "touch", "exit 1; touch", "scripts/test --all fails"),
         ("scripts/test", "touch", "touch api.txt; touch", "the tree changed meanwhile"),
         ("facade/incident_io_keys/testing/__init__.py", "from . import faults\n", "1 / 0\n", "failed:"),
     ],

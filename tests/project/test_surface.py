@@ -133,10 +133,12 @@ def since(project: Project, *arguments: str) -> list[str]:
     return done.stdout.splitlines()
 
 
+@pytest.mark.exhaustive
 def test_nothing_changed_since_the_release(released: Project) -> None:
     assert since(released) == ["nothing changed"]
 
 
+@pytest.mark.exhaustive
 def test_what_breaks_callers_is_found_wherever_it_is_written(released: Project) -> None:
     package = "facade/incident_io_keys"
     released.edit("attempts: int = 4,", "tries: int = 4,", file=f"{package}/client.py")

@@ -219,6 +219,7 @@ def move_an_operation(vendor: Vendor) -> None:
     vendor.document["paths"][f"{KEY}/rotate"] = {"post": vendor.document["paths"].pop(ROTATE)["post"]}
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("change", "left"),
     [
@@ -324,6 +325,7 @@ NOT_PLAIN = [
 ]  # fmt: skip
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("change", NOT_PLAIN)
 def test_what_a_reviewer_could_not_see_is_never_written(vendor: Vendor, change: Callable[[Vendor], None]) -> None:
     change(vendor)
