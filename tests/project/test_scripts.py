@@ -170,7 +170,7 @@ def test_install_does_nothing_the_second_time(sandboxed_install: Sandbox) -> Non
     (sandboxed_install.root / "pyproject.toml").write_text("")
     assert [pip("--dev"), pip("--dev"), pip()] == [True, False, False]
     (sandboxed_install.root / "pyproject.toml").write_text("# changed")
-    assert pip("--all"), "what --dev installed meanwhile is another version"
+    assert pip("--all"), "--dev has installed other versions since then"
 
 
 @pytest.mark.parametrize("option", ["--dev", "--all"])
