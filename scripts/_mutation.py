@@ -1,7 +1,7 @@
 """Measures how many small bugs the quick tests detect.
 
 A mutant is a copy of the client with one small bug: a negated condition, an omitted call, another number. The script
-makes mutants of the client and of custody (not of cli and testing). On each one, it runs the quick tests that execute
+makes mutants of the whole package except cli and testing. On each one, it runs the quick tests that execute
 the changed line, except those of tests/project. The first failing test kills the mutant; without one, it survives. A
 line that tests execute only in another process counts as untested.
 
@@ -36,6 +36,7 @@ from _commands import ROOT, variables
 from _mutants import Mutant, mutants_of, sample
 
 PACKAGE = Path("facade/incident_io_keys")
+EXCLUDED = {"cli", "testing"}
 PLUGIN = "_mutation_plugin"
 # A mutant also counts as killed if one test, or one run of pytest, takes longer than this.
 TEST_SECONDS = 60
@@ -86,8 +87,7 @@ def main() -> int:
     if arguments.sample < 1:
         parser.error("--sample takes at least 1")
     limit_memory()
-    files = [*sorted((ROOT / PACKAGE).glob("*.py")), *sorted((ROOT / PACKAGE / "custody").glob("*.py"))]
-    mutants = [mutant for file in files for mutant in mutants_of(file.relative_to(ROOT), file.read_text("utf-8"))]
+    mutants = [mutant for file in measured_files() for mutant in mutants_of(file, (ROOT / file).read_text("utf-8"))]
     chosen = sample(mutants, arguments.sample, arguments.seed)
     print(f"{len(chosen)} of {len(mutants)} mutants. Measuring which tests execute which lines ...", flush=True)
     report = "\n".join(report_lines(chosen, survivors(chosen, covered_lines())))
@@ -95,6 +95,12 @@ def main() -> int:
     if arguments.write:
         arguments.write.write_text(report + "\n", encoding="utf-8")
     return 0
+
+
+def measured_files() -> list[Path]:
+    """Return all files of the package but those of EXCLUDED, so that a renamed directory is still measured."""
+    files = sorted(file.relative_to(ROOT) for file in (ROOT / PACKAGE).rglob("*.py"))
+    return [file for file in files if file.relative_to(PACKAGE).parts[0] not in EXCLUDED]
 
 
 def limit_memory() -> None:

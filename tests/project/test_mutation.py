@@ -70,6 +70,18 @@ def test_a_sample_stays_the_same_when_a_file_is_renamed_and_code_moves_in_it() -
     assert here != sample(mutants_of(FILE, text), 10, "2")
 
 
+def test_every_file_is_measured_but_those_of_the_command_and_the_mock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / FILE.parent
+    for name in ("x.py", "renamed/y.py", "renamed/deeper/z.py", "cli/c.py", "testing/t.py", "renamed/data.txt"):
+        (package / name).parent.mkdir(parents=True, exist_ok=True)
+        (package / name).touch()
+    monkeypatch.setattr(_mutation, "ROOT", tmp_path)
+    names = [file.relative_to(FILE.parent).as_posix() for file in _mutation.measured_files()]
+    assert names == ["renamed/deeper/z.py", "renamed/y.py", "x.py"]
+
+
 @pytest.mark.exhaustive
 def test_mutants_in_untested_code_survive(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
