@@ -16,6 +16,8 @@ OPERATION_SHOW_API_KEY: Final = ("GET", "/v1/api_keys/{id}")
 OPERATION_UPDATE_API_KEY: Final = ("PUT", "/v1/api_keys/{id}")
 OPERATION_DELETE_API_KEY: Final = ("DELETE", "/v1/api_keys/{id}")
 OPERATION_ROTATE_API_KEY: Final = ("POST", "/v1/api_keys/{id}/actions/rotate")
+API_KEY_DEFINITION_COMMENTS_MAX_LENGTH: Final = 5000
+API_KEY_DEFINITION_COMMENTS_PATTERN: Final = "^[^\x00]*$"
 API_KEY_DEFINITION_NAME_MAX_LENGTH: Final = 200
 API_KEY_DEFINITION_NAME_MIN_LENGTH: Final = 1
 LIST_API_KEYS_PAGE_SIZE_DEFAULT: Final = 25
@@ -48,6 +50,31 @@ ACCOUNT_ROLE_DESCRIPTIONS: Final[dict[str, str]] = {
     "status_page_publisher": "publish on status pages",
     "postmortems_manage": "create and change post-mortems",
     "api_keys_manage": "list, create, change, rotate and delete API keys; given only in the dashboard",
+    "glossary_entries_manage": "create, change and delete entries of the glossary",
+    "workflows_viewer": "see workflows",
+    "private_escalation_workflows_editor": "create and change workflows that see private escalations",
+    "on_call_viewer": "see all of on-call: schedules, escalation paths and so on",
+    "status_page_viewer": "see status pages, internal ones included",
+    "notification_methods_manage": "change how people are notified",
+    "notification_methods_unredacted_viewer": "see how people are notified, phone numbers and addresses in full",
+    "incident_workload_viewer": "see how much work incidents make",
+    "incident_workload_private_viewer": "see how much work incidents make, private ones included",
+    "act_on_behalf_of_users": "make requests in the name of other users",
+    "secrets_manage": "create, change and delete secrets",
+    "secrets_use": "use secrets without seeing them",
+    "call_transcripts_viewer": "see the transcripts of incident calls",
+    "heartbeats_ping": "send heartbeats",
+    "telemetry_query_restricted": "query telemetry, restricted data included",
+    "telemetry_data_source_update": "change the data sources of telemetry",
+    "policies_viewer": "see policies",
+    "policy_findings_manage": "change the findings of policies",
+    "pay_reports_viewer": "see reports of on-call pay",
+    "pay_reports_editor": "create and change reports of on-call pay",
+    "pay_configs_viewer": "see how on-call pay is calculated",
+    "pay_configs_editor": "change how on-call pay is calculated",
+    "investigations_editor": "create and change investigations",
+    "telemetry_viewer": "see telemetry",
+    "documents_viewer": "see documents",
 }
 TEAM_ROLE_DESCRIPTIONS: Final[dict[str, str]] = {
     "schedules_editor": "create and change the on-call schedules of the teams",
@@ -56,7 +83,15 @@ TEAM_ROLE_DESCRIPTIONS: Final[dict[str, str]] = {
     "on_call_editor": "change all of the teams' on-call: schedules, escalation paths and so on",
     "escalation_creator": "page the teams",
     "api_keys_manage": "list, create, change, rotate and delete the teams' API keys; given only in the dashboard",
+    "catalog_editor": "change the teams' entries of the catalog",
+    "workflows_editor": "create and change the teams' workflows",
+    "private_workflows_editor": "create and change the teams' workflows that see private incidents",
+    "secrets_manage": "create, change and delete the teams' secrets",
+    "secrets_use": "use the teams' secrets without seeing them",
+    "heartbeats_ping": "send the teams' heartbeats",
+    "telemetry_query_restricted": "query the teams' telemetry, restricted data included",
+    "telemetry_data_source_update": "change the data sources of the teams' telemetry",
 }
 # What a request's body need not have, and the bounds of that.
-API_KEY_DEFINITION_OPTIONAL: Final[dict[str, Meta]] = {}
+API_KEY_DEFINITION_OPTIONAL: Final[dict[str, Meta]] = {"comments": Meta(max_length=5000, pattern="^[^\x00]*$")}
 ROTATE_API_KEY_REQUEST_OPTIONAL: Final[dict[str, Meta]] = {}

@@ -29,6 +29,9 @@ class APIKey:
         created_at: When the key was created. Example: 2021-08-17T13:28:57.801578Z.
         token_last_issued_at: When the key was last rotated, or created if it never was. Example:
             2021-08-17T13:28:57.801578Z.
+        comments: Notes about the key. None where it is absent. Example: Used by the deploy pipeline.
+        last_used_at: When a request was last made with the key. Absent until the key is used. None where it is absent.
+            Example: 2021-08-17T13:28:57.801578Z.
     """
 
     id: str
@@ -39,6 +42,8 @@ class APIKey:
     creator: Creator
     created_at: datetime.datetime
     token_last_issued_at: datetime.datetime
+    comments: str | None = None
+    last_used_at: datetime.datetime | None = None
 
     @classmethod
     def from_dict(cls, src_dict: Any) -> APIKey:

@@ -26,12 +26,15 @@ class APIKeyDefinition:
             `team_role_names` is not, and empty if it is. Example: ['01FCNDV6P870EA6S7TK1DSYDG0'].
         team_role_names: The roles that the key has in the teams of `team_ids`. Not empty if `team_ids` is not, and
             empty if it is. Example: ['schedules_editor'].
+        comments: Notes about the key. An update without it deletes the notes that the key has. None where it is absent.
+            Example: Used by the deploy pipeline.
     """
 
     name: str
     role_names: list[AccountRole]
     team_ids: list[str]
     team_role_names: list[TeamRole]
+    comments: str | None = None
 
     @classmethod
     def from_dict(cls, src_dict: Any) -> APIKeyDefinition:

@@ -19,7 +19,7 @@ class IssuedAPIKeyResponse:
 
     Attributes:
         api_key: An API key. Its token is not part of it.
-        token: The bearer token of the key. No other answer holds it, now or later. Example:
+        token: The bearer token of the key. Store it securely; no other response contains it. Example:
             inc_0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.
     """
 
