@@ -62,8 +62,7 @@ def constants(document: dict[str, Any]) -> str:
             "",
             "A bound is named after its schema or operation, the property or parameter, and the keyword.",
             '"""',
-            "from typing import Final",
-            "from msgspec import Meta",
+            "from typing import Final, Literal",
             f"SERVER: Final = {server!r}",
             "# The method and the path of each operation.",
             *(
@@ -77,66 +76,15 @@ def constants(document: dict[str, Any]) -> str:
                 for name, schema in document.get("components", {}).get("schemas", {}).items()
                 if "enum" in schema
             ),
-            "# What a request's body need not have, and the bounds of that.",
+            "# The values of each enum, for type checkers.",
             *(
-                f"{snake_case(name).upper()}_OPTIONAL: Final[dict[str, Meta]] = {{{', '.join(optional)}}}"
-                for name, optional in _optional(document).items()
+                f"{name}Name = Literal[{', '.join(map(repr, schema['enum']))}]"
+                for name, schema in document.get("components", {}).get("schemas", {}).items()
+                if "enum" in schema
             ),
             "",
         ]
     )
-
-
-def _optional(document: dict[str, Any]) -> dict[str, list[str]]:
-    """The optional properties of each schema that is a request's body, as items of a dict of msgspec's bounds."""
-    found = {}
-    for name, method, path in operations(document):
-        body = resolved(document, document["paths"][path][method].get("requestBody", {}))
-        for content in body.get("content", {}).values():
-            # Who has no name is called as the operation is, as for bounds.
-            schema = content.get("schema", {}).get("$ref", name).rpartition("/")[2]
-            properties, required = _object(document, content.get("schema", {}))
-            found[schema] = [
-                f"{each!r}: Meta({_meta(document, f'{schema}.{each}', value)})"
-                for each, value in properties.items()
-                if each not in required
-            ]
-    return found
-
-
-def _object(document: dict[str, Any], schema: dict[str, Any]) -> tuple[dict[str, Any], set[str]]:
-    """The properties of an object, and which of them are required, with those of what it consists of."""
-    schema = resolved(document, schema)
-    properties, required = dict(schema.get("properties", {})), set(schema.get("required", ()))
-    for part in schema.get("allOf", ()):
-        more, demanded = _object(document, part)
-        properties, required = {**more, **properties}, required | demanded
-    return properties, required
-
-
-def _meta(document: dict[str, Any], place: str, given: dict[str, Any]) -> str:
-    """The bounds of a value that is optional, as arguments of msgspec's `Meta`."""
-    schema, arguments = resolved(document, given), []
-    if schema.get("nullable"):
-        raise ContractError(f"{place}: null is no value of what is optional: None stands for its absence")
-    for keyword in BOUNDS:
-        if keyword not in schema or keyword in ("exclusiveMinimum", "exclusiveMaximum"):
-            continue
-        if schema.get("type") not in META.get(keyword, ("", ()))[1] or schema.get("format") in NO_STRINGS:
-            raise ContractError(
-                f"{place}: {keyword} is a bound that the client cannot check here, where it is optional"
-            )
-        value = schema[keyword]
-        # What msgspec, or a float, cannot do.
-        whole = isinstance(value, str) or (value == int(value) and abs(value) < 2**63)
-        if not whole and (schema["type"] == "integer" or keyword == "multipleOf"):
-            raise ContractError(f"{place}: {keyword} is {value}, which the client cannot check where it is optional")
-        value = value if isinstance(value, str) or not whole else int(value)
-        # OpenAPI 3.0 says beside a bound whether that itself is left out.
-        left_out = schema.get(f"exclusive{keyword.capitalize()}", False)
-        arguments.append(f"{LEFT_OUT[keyword] if left_out else META[keyword][0]}={value!r}")
-    # An instant without its zone is another one for everybody.
-    return ", ".join([*arguments, *(["tz=True"] if schema.get("format") == "date-time" else [])])
 
 
 def _bounded(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:

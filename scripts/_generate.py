@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import json
 import os
 import signal
 import subprocess
@@ -17,11 +18,15 @@ from pathlib import Path
 
 import _constants
 import _contract
+import _prepare
 from _commands import ROOT
 
 SCRIPTS = ROOT / "scripts"
 PACKAGE = ROOT / "generated" / "incident_io_keys_generated"
 HEADER = "# Made from openapi.yaml by scripts/generate. Do not edit.\n"
+
+# What the generator always writes, and nothing here uses.
+UNUSED = ("client.py", "errors.py")
 
 # Run on the new package: every module imports, and msgspec understands every model.
 READ_BACK = """
@@ -80,15 +85,20 @@ def main() -> int:
 
 def make(spec: Path, directory: Path) -> Path:
     """Make the package of `spec` in `directory` and return where it is."""
-    constants = _constants.constants(_contract.load(spec))
+    document = _contract.load(spec)
+    constants = _constants.constants(document)
+    source = directory / "openapi.json"
+    source.write_text(json.dumps(_prepare.prepared(document)), encoding="utf-8")
     package = directory / PACKAGE.name
     _run(
         "openapi_python_client failed",
-        *("-m", "openapi_python_client", "generate", "--path", str(spec.resolve()), "--output-path", str(package)),
+        *("-m", "openapi_python_client", "generate", "--path", str(source), "--output-path", str(package)),
         *("--config", str(SCRIPTS / "openapi-python-client.yaml")),
         *("--custom-template-path", str(SCRIPTS / "templates")),
         *("--meta", "none", "--fail-on-warning"),
     )
+    for unused in UNUSED:
+        (package / unused).unlink()
     (package / "contract.py").write_text(constants, encoding="utf-8")
     (package / "py.typed").touch()
     for module in package.rglob("*.py"):

@@ -1,5 +1,6 @@
 """A client for the API keys of incident.io, sync and async: typed, patient, and without showing a token."""
 
+from incident_io_keys_generated.contract import AccountRoleName, TeamRoleName
 from incident_io_keys_generated.models import (
     AccountRole,
     APIKey,
@@ -14,7 +15,6 @@ from incident_io_keys_generated.models import (
 
 from ._answers import RateLimit
 from ._auth import AsyncTokenSource, TokenSource
-from ._definition import OptionalProperties
 from ._version import __version__
 from .async_client import AsyncKeysClient
 from .client import KeysClient
@@ -45,6 +45,7 @@ __all__ = [
     "APIStatusError",
     "APITimeoutError",
     "AccountRole",
+    "AccountRoleName",
     "AsyncKeyPager",
     "AsyncKeysClient",
     "AsyncTokenSource",
@@ -63,7 +64,6 @@ __all__ = [
     "KeyPager",
     "KeysClient",
     "NotFoundError",
-    "OptionalProperties",
     "Page",
     "PaginationError",
     "PermissionDeniedError",
@@ -72,6 +72,7 @@ __all__ = [
     "RateLimitError",
     "Role",
     "TeamRole",
+    "TeamRoleName",
     "Token",
     "TokenSource",
     "UnprocessableEntityError",

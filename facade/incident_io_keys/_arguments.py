@@ -36,8 +36,10 @@ def refuse(outcome: str, problems: list[Problem]) -> None:
         raise InvalidRequestError(outcome, problems)
 
 
-def check_text(field: str, value: object, problems: list[Problem], *, low: int, high: int | None = None) -> str:
-    """Read a string, and check its length in characters.
+def check_text(
+    field: str, value: object, problems: list[Problem], *, low: int, high: int | None = None, pattern: str = ""
+) -> str:
+    """Read a string, and check its length in characters, and that it matches a pattern.
 
     Returns:
         The string itself, also where a subclass was given; an empty one if there was a problem.
@@ -47,6 +49,8 @@ def check_text(field: str, value: object, problems: list[Problem], *, low: int, 
         problems.append(Problem(field, f"takes a string of {bounds}, not {kind_of(value)}"))
     elif len(value) < low or (high is not None and len(value) > high):
         problems.append(Problem(field, f"has {len(value)} characters, but takes {bounds}"))
+    elif not re.search(pattern, value):
+        problems.append(Problem(field, f"does not match {pattern!r}"))
     else:
         try:
             text_of(value).encode()

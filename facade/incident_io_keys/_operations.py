@@ -1,16 +1,15 @@
 """The operations of the API without I/O: arguments become a checked request, a response becomes a value or an error.
 
-The only module that touches the generated endpoints, and the only one that uses private names of theirs. It takes
-their request builders; what they do with responses (a status 520 becomes a ValueError, an HTML error a
-JSONDecodeError) is done here instead. It must not know how a request is sent, how often, or by which kind of client.
+The only module that uses the generated request builders. It does not depend on how a request is sent, how often, or by
+which kind of client.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
 from functools import partial
-from typing import Any, Generic, TypeVar, Unpack
+from typing import Any, Generic, TypeVar
 
 import msgspec
 from attrs import frozen
@@ -24,20 +23,21 @@ from incident_io_keys_generated.api.api_keys import (
     show_api_key,
     update_api_key,
 )
+from incident_io_keys_generated.contract import AccountRoleName, TeamRoleName
 from incident_io_keys_generated.models import (
     AccountRole,
     APIKey,
     APIKeyResponse,
     IssuedAPIKeyResponse,
     ListAPIKeysResponse,
+    Role,
     RotateAPIKeyRequest,
     TeamRole,
 )
-from incident_io_keys_generated.types import UNSET
 
 from ._answers import Answer
 from ._arguments import check_grace_period, check_id, check_text, check_whole_number, refuse, shown
-from ._definition import OptionalProperties, definition_of
+from ._definition import arguments_of, check_definition, definition_of
 from ._recovery import UNREADABLE, find_token
 from ._refusals import response_of, status_error
 from .errors import InvalidResponseError, Problem
@@ -135,11 +135,11 @@ def list_keys(*, page_size: int, after: str | None) -> Operation[ListAPIKeysResp
         low=contract.LIST_API_KEYS_PAGE_SIZE_MINIMUM,
         high=contract.LIST_API_KEYS_PAGE_SIZE_MAXIMUM,
     )
-    cursor = UNSET if after is None else check_text("after", after, problems, low=1)
+    cursor = None if after is None else check_text("after", after, problems, low=1)
     operation = Operation(
         name="list",
         effect=Effect.READS,
-        request=list_api_keys._get_kwargs(page_size=size, after=cursor),
+        request=list_api_keys.build_request(page_size=size, after=cursor),
         read=partial(_read, kind=ListAPIKeysResponse),
     )
     return _checked(operation, problems)
@@ -148,18 +148,27 @@ def list_keys(*, page_size: int, after: str | None) -> Operation[ListAPIKeysResp
 def create_key(
     *,
     name: str,
-    role_names: Iterable[AccountRole | str],
+    role_names: Iterable[AccountRole | AccountRoleName | Role],
     team_ids: Iterable[str],
-    team_role_names: Iterable[TeamRole | str],
-    **optional: Unpack[OptionalProperties],
+    team_role_names: Iterable[TeamRole | TeamRoleName | Role],
+    comments: str | None,
 ) -> Operation[IssuedKey]:
     """A new key and its token: `KeysClient.create` says what the arguments are."""
     problems: list[Problem] = []
-    definition = definition_of("create", name, role_names, team_ids, team_role_names, optional, problems)
+    definition = definition_of(
+        {
+            "name": name,
+            "role_names": role_names,
+            "team_ids": team_ids,
+            "team_role_names": team_role_names,
+            "comments": comments,
+        },
+        problems,
+    )
     operation = Operation(
         name="create",
         effect=Effect.ISSUES,
-        request=create_api_key._get_kwargs(body=definition),
+        request=create_api_key.build_request(body=definition),
         read=_read_issued,
     )
     return _checked(operation, problems)
@@ -172,7 +181,7 @@ def show_key(key_id: str) -> Operation[APIKey]:
     operation = Operation(
         name="show",
         effect=Effect.READS,
-        request=show_api_key._get_kwargs(checked),
+        request=show_api_key.build_request(checked),
         read=_read_key,
     )
     return _checked(operation, problems)
@@ -182,22 +191,65 @@ def update_key(
     key_id: str,
     *,
     name: str,
-    role_names: Iterable[AccountRole | str],
+    role_names: Iterable[AccountRole | AccountRoleName | Role],
     team_ids: Iterable[str],
-    team_role_names: Iterable[TeamRole | str],
-    **optional: Unpack[OptionalProperties],
+    team_role_names: Iterable[TeamRole | TeamRoleName | Role],
+    comments: str | None,
 ) -> Operation[APIKey]:
     """A key with another definition: `KeysClient.update` says what the arguments are."""
     problems: list[Problem] = []
     checked = check_id("id", key_id, problems)
-    definition = definition_of("update", name, role_names, team_ids, team_role_names, optional, problems)
+    definition = definition_of(
+        {
+            "name": name,
+            "role_names": role_names,
+            "team_ids": team_ids,
+            "team_role_names": team_role_names,
+            "comments": comments,
+        },
+        problems,
+    )
     operation = Operation(
         name="update",
         effect=Effect.REPLACES,
-        request=update_api_key._get_kwargs(checked, body=definition),
+        request=update_api_key.build_request(checked, body=definition),
         read=_read_key,
     )
     return _checked(operation, problems)
+
+
+def edit_key(
+    key_id: str,
+    *,
+    name: str | None,
+    role_names: Iterable[AccountRole | AccountRoleName | Role] | None,
+    team_ids: Iterable[str] | None,
+    team_role_names: Iterable[TeamRole | TeamRoleName | Role] | None,
+    comments: str | None,
+) -> tuple[Operation[APIKey], Callable[[APIKey], Operation[APIKey]]]:
+    """Return the operation that reads a key, and a function of that key that returns the one that changes it.
+
+    `KeysClient.edit` documents the arguments.
+    """
+    problems: list[Problem] = []
+    checked = check_id("id", key_id, problems)
+    arguments = {
+        "name": name,
+        "role_names": role_names,
+        "team_ids": team_ids,
+        "team_role_names": team_role_names,
+        "comments": comments,
+    }
+    # An iterator can be read only once, and these are checked twice.
+    changes: dict[str, Any] = {
+        field: list(value) if isinstance(value, Iterator) else value
+        for field, value in arguments.items()
+        if value is not None
+    }
+    # Before anything is sent. That teams and team roles go together can need the key.
+    check_definition(changes, problems)
+    refuse("edit was not sent", problems)
+    return show_key(checked), lambda key: update_key(checked, **{**arguments_of(key), **changes})
 
 
 def delete_key(key_id: str) -> Operation[None]:
@@ -207,7 +259,7 @@ def delete_key(key_id: str) -> Operation[None]:
     operation = Operation(
         name="delete",
         effect=Effect.REPLACES,
-        request=delete_api_key._get_kwargs(checked),
+        request=delete_api_key.build_request(checked),
         read=_read_nothing,
         gone_is_done=True,
     )
@@ -222,7 +274,7 @@ def rotate_key(key_id: str, *, grace_period_minutes: int) -> Operation[IssuedKey
     operation = Operation(
         name="rotate",
         effect=Effect.ISSUES,
-        request=rotate_api_key._get_kwargs(checked, body=RotateAPIKeyRequest(grace_period_minutes=minutes)),
+        request=rotate_api_key.build_request(checked, body=RotateAPIKeyRequest(grace_period_minutes=minutes)),
         read=_read_issued,
     )
     return _checked(operation, problems)
@@ -285,5 +337,6 @@ class Operations:
     create = staticmethod(create_key)
     show = staticmethod(show_key)
     update = staticmethod(update_key)
+    edit = staticmethod(edit_key)
     delete = staticmethod(delete_key)
     rotate = staticmethod(rotate_key)

@@ -9,15 +9,15 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, NoReturn, Self, SupportsIndex, Unpack
+from typing import TYPE_CHECKING, NoReturn, Self, SupportsIndex
 
 from incident_io_keys_generated import contract
-from incident_io_keys_generated.models import AccountRole, APIKey, ListAPIKeysResponse, TeamRole
+from incident_io_keys_generated.contract import AccountRoleName, TeamRoleName
+from incident_io_keys_generated.models import AccountRole, APIKey, ListAPIKeysResponse, Role, TeamRole
 
 from ._answers import RateLimit
 from ._arguments import refuse
 from ._auth import TokenSource, credentials, hidden
-from ._definition import OptionalProperties
 from .errors import Problem, redact
 from .pagination import KeyPager
 from .tokens import IssuedKey, Token
@@ -162,10 +162,10 @@ class KeysClient(BaseClient):
         self,
         *,
         name: str,
-        role_names: Iterable[AccountRole | str],
+        role_names: Iterable[AccountRole | AccountRoleName | Role],
         team_ids: Iterable[str] = (),
-        team_role_names: Iterable[TeamRole | str] = (),
-        **optional: Unpack[OptionalProperties],
+        team_role_names: Iterable[TeamRole | TeamRoleName | Role] = (),
+        comments: str | None = None,
     ) -> IssuedKey:
         """Create a key. Its token is in the answer and never shown again: store it before anything else.
 
@@ -173,11 +173,13 @@ class KeysClient(BaseClient):
 
         Args:
             name: What people call the key.
-            role_names: The roles that it has in the whole account, as `AccountRole` or by name; may be empty.
+            role_names: The roles that the key has in the whole account: members of `AccountRole`, their names, or the
+                `Role` objects of a response. May be empty. For a role that this version does not know, pass
+                `Role(name=..., description="")`.
             team_ids: The teams in which it has the roles of `team_role_names`.
-            team_role_names: The roles that it has in those teams, as `TeamRole` or by name. Teams and team roles are
-                given both or neither.
-            **optional: What else the contract lets a key have, by name, which type checkers know; None is nothing.
+            team_role_names: The roles that the key has in those teams, as for `role_names` but of `TeamRole`. Pass both
+                teams and team roles, or neither.
+            comments: Notes about the key, up to 5,000 characters.
 
         Returns:
             The key and its token.
@@ -189,7 +191,7 @@ class KeysClient(BaseClient):
             IncidentIOError: No key is known to be created; `may_have_applied` says whether one may be.
         """
         operation = self._sender.operations.create(
-            name=name, role_names=role_names, team_ids=team_ids, team_role_names=team_role_names, **optional
+            name=name, role_names=role_names, team_ids=team_ids, team_role_names=team_role_names, comments=comments
         )
         return self._sender.send(operation)
 
@@ -213,10 +215,10 @@ class KeysClient(BaseClient):
         id: str,
         *,
         name: str,
-        role_names: Iterable[AccountRole | str],
+        role_names: Iterable[AccountRole | AccountRoleName | Role],
         team_ids: Iterable[str],
-        team_role_names: Iterable[TeamRole | str],
-        **optional: Unpack[OptionalProperties],
+        team_role_names: Iterable[TeamRole | TeamRoleName | Role],
+        comments: str | None = None,
     ) -> APIKey:
         """Replace the definition of a key. What it had before and is not given here, it has no more.
 
@@ -225,11 +227,13 @@ class KeysClient(BaseClient):
         Args:
             id: The key's ID. A key cannot update itself.
             name: What people call the key.
-            role_names: The roles that it has in the whole account, as `AccountRole` or by name; may be empty.
+            role_names: The roles that the key has in the whole account: members of `AccountRole`, their names, or the
+                `Role` objects of a response. May be empty. For a role that this version does not know, pass
+                `Role(name=..., description="")`.
             team_ids: The teams in which it has the roles of `team_role_names`; may be empty.
-            team_role_names: The roles that it has in those teams, as `TeamRole` or by name. Teams and team roles are
-                given both or neither.
-            **optional: What else it has, as for `create`.
+            team_role_names: The roles that the key has in those teams, as for `role_names` but of `TeamRole`. Pass both
+                teams and team roles, or neither.
+            comments: Notes about the key, up to 5,000 characters. None deletes the notes that it has.
 
         Returns:
             The key as it is now. Its token stays.
@@ -240,9 +244,53 @@ class KeysClient(BaseClient):
             IncidentIOError: The key is not known to be updated; `may_have_applied` says whether it may be.
         """
         operation = self._sender.operations.update(
-            id, name=name, role_names=role_names, team_ids=team_ids, team_role_names=team_role_names, **optional
+            id, name=name, role_names=role_names, team_ids=team_ids, team_role_names=team_role_names, comments=comments
         )
         return self._sender.send(operation)
+
+    def edit(
+        self,
+        id: str,
+        *,
+        name: str | None = None,
+        role_names: Iterable[AccountRole | AccountRoleName | Role] | None = None,
+        team_ids: Iterable[str] | None = None,
+        team_role_names: Iterable[TeamRole | TeamRoleName | Role] | None = None,
+        comments: str | None = None,
+    ) -> APIKey:
+        """Change parts of a key's definition, and keep the rest.
+
+        The API can only replace a whole definition. So this reads the key, changes what is given, and sends all of it:
+        two calls, each with a deadline of its own. A change that somebody else makes in between is overwritten.
+
+        API: `GET /v1/api_keys/{id}` (https://docs.incident.io/api-reference/api-keys-v1/show), then
+            `PUT /v1/api_keys/{id}` (https://docs.incident.io/api-reference/api-keys-v1/update).
+
+        Args:
+            id: The key's ID. A key cannot edit itself.
+            name: The new name. None keeps the name, and so on for each argument.
+            role_names: All roles that the key has in the whole account from now on, as for `create`.
+            team_ids: All teams in which the key has its team roles from now on.
+            team_role_names: All roles that the key has in its teams from now on, as for `create`.
+            comments: The new notes. An empty string empties them.
+
+        Returns:
+            The key as it is now. Its token stays.
+
+        Raises:
+            InvalidRequestError: Arguments do not fit the contract; it names all of them. Nothing was changed.
+            NotFoundError: There is no such key, or the caller may not see it.
+            IncidentIOError: The key is not known to be changed; `may_have_applied` says whether it may be.
+        """
+        show, update = self._sender.operations.edit(
+            id,
+            name=name,
+            role_names=role_names,
+            team_ids=team_ids,
+            team_role_names=team_role_names,
+            comments=comments,
+        )
+        return self._sender.send(update(self._sender.send(show)))
 
     def delete(self, id: str) -> None:
         """Delete a key. Its token stops working.

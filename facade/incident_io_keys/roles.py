@@ -1,80 +1,116 @@
-"""The roles: names as people write them, read strictly, and the rule that pairs teams with team roles.
-
-The enums are the generated ones, and no role is spelled here. This module must not know what roles are sent for.
-"""
+"""Parses roles and checks them against the contract. The enums are generated; no role is written here."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from difflib import get_close_matches
-from typing import Final, TypeVar
+from collections.abc import Iterable, Sequence
+from difflib import SequenceMatcher
+from typing import Final, TypeVar, cast
 
 from incident_io_keys_generated.models import AccountRole, Role, TeamRole
 
-from ._arguments import check_list, kind_of, shown, text_of
+from ._arguments import check_list, check_text, kind_of, shown, text_of
 from .errors import Problem
 
 RoleT = TypeVar("RoleT", AccountRole, TeamRole)
 
-# How a person calls the members of each enum, and the argument that takes them.
+# For each enum, what a person calls its members, and the argument that takes them.
 _NOUN: Final = {AccountRole: "an account role", TeamRole: "a team role"}
 _ARGUMENT: Final = {AccountRole: "role_names", TeamRole: "team_role_names"}
 
+# How similar a word must be to one of a role's name to count as a typo of it. `editor` and `creator` have 0.62.
+_TYPO: Final = 0.7
+_MOST_SUGGESTIONS: Final = 3
+
+_NEWER: Final = 'if the API has a role of that name, upgrade incident-io-keys or pass Role(name=..., description="")'
+
 
 def parse_roles(field: str, values: object, kind: type[RoleT], problems: list[Problem]) -> list[RoleT]:
-    """Read a list of roles.
+    """Parse a list of roles.
 
     Args:
         field: The argument's name, for the problems.
-        values: Members of `kind`, or their names.
+        values: Members of `kind`, their names, or `Role` objects. A `Role` may have a name that this version does not
+            know.
         kind: `AccountRole` or `TeamRole`.
-        problems: Where everything that is wrong is added.
+        problems: The list to add problems to.
 
     Returns:
-        The members that could be read: all of them, if no problem was added.
+        The roles that could be parsed: all of them, if no problem was added. A role that this version does not know is
+        a plain string among them.
     """
     roles: list[RoleT] = []
     for index, value in enumerate(check_list(field, values, problems) or ()):
-        role = _parse_role(f"{field}[{index}]", value, kind)
-        if isinstance(role, Problem):
-            problems.append(role)
-        else:
+        role = _parse_role(f"{field}[{index}]", value, kind, problems)
+        if role is not None:
             roles.append(role)
     return roles
 
 
-def _parse_role(field: str, value: object, kind: type[RoleT]) -> RoleT | Problem:
+def _parse_role(field: str, value: object, kind: type[RoleT], problems: list[Problem]) -> RoleT | None:
+    if isinstance(value, Role):
+        # The API knows this role: it is sent by its name, also if this version does not know it.
+        name = check_text(f"{field}.name", value.name, problems, low=1)
+        known = {role.value for role in (*AccountRole, *TeamRole)}
+        if name not in known:
+            return cast(RoleT, name) if name else None
+        value = name
+    role = _known_role(field, value, kind)
+    if isinstance(role, Problem):
+        problems.append(role)
+        return None
+    return role
+
+
+def _known_role(field: str, value: object, kind: type[RoleT]) -> RoleT | Problem:
     other = TeamRole if kind is AccountRole else AccountRole
     noun, other_noun, belongs = _NOUN[kind], _NOUN[other], f"it belongs to {_ARGUMENT[other]}"
     if not isinstance(value, str):
-        advice = "write role.name for each role of a key" if isinstance(value, Role) else None
-        return Problem(field, f"takes {noun} or its name, not {kind_of(value)}", advice)
-    known, others = ([role.value for role in roles] for roles in (kind, other))
-    # The lists overlap. A plain name is taken for what stands here; a member says which list its writer had in mind.
+        return Problem(field, f"takes {noun}, its name or a Role, not {kind_of(value)}")
+    names, other_names = ([role.value for role in roles] for roles in (kind, other))
+    # The lists overlap. A plain name means the role of this list; an enum member names the list that its writer meant.
     if isinstance(value, other):
-        advice = f"; for the role of that name here, write {kind.__name__}.{value.name}" if value in known else ""
-        return Problem(field, f"{other.__name__}.{value.name} is {other_noun}, not {noun}", belongs + advice)
-    if value in known:
+        hint = f"; for the role of that name here, write {kind.__name__}.{value.name}" if value in names else ""
+        return Problem(field, f"{other.__name__}.{value.name} is {other_noun}, not {noun}", belongs + hint)
+    if value in names:
         return kind(text_of(value))
-    if value in others:
+    if value in other_names:
         return Problem(field, f"{shown(value)} is {other_noun}, not {noun}", belongs)
-    written = value.strip().lower().replace(" ", "_").replace("-", "_")
-    if close := get_close_matches(written, known, n=1):
-        advice = f"did you mean {close[0]!r}?"
-    elif close := get_close_matches(written, others, n=1):
-        advice = f"did you mean {close[0]!r}? That is {other_noun}, and {belongs}"
-    else:
-        advice = f"there are {', '.join(known)}"
-    return Problem(field, f"{shown(value)} is not {noun}", advice)
+    hint = _NEWER
+    if close := similar_roles(value, names):
+        hint = f"did you mean {_quoted(close)}? {_NEWER[0].upper()}{_NEWER[1:]}"
+    elif close := similar_roles(value, other_names):
+        hint = f"did you mean {_quoted(close)}? That is {other_noun}, and {belongs}"
+    return Problem(field, f"unknown role {shown(value)}", hint)
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return " or ".join(repr(name) for name in names)
+
+
+def similar_roles(name: str, known: Iterable[str]) -> list[str]:
+    """Return the roles of which a name can be a typo, the most similar first.
+
+    Each word has to be similar. A name that differs from a role by a whole word is no typo of it: `workflows_viewer`
+    must never suggest `workflows_editor`, nor `workflows_editor` suggest `private_workflows_editor`.
+    """
+    words = name.strip().lower().replace(" ", "_").replace("-", "_").split("_")
+    found = []
+    for role in known:
+        parts = role.split("_")
+        if len(parts) == len(words):
+            ratios = [SequenceMatcher(None, word, part).ratio() for word, part in zip(words, parts, strict=True)]
+            if min(ratios) >= _TYPO:
+                found.append((-sum(ratios), role))
+    return [role for _, role in sorted(found)[:_MOST_SUGGESTIONS]]
 
 
 def check_team_pair(team_ids: Sequence[object], team_role_names: Sequence[object], problems: list[Problem]) -> None:
-    """Check that teams and team roles are given both or neither, which the contract's schema cannot say.
+    """Check that teams and team roles are both given, or neither, which the contract's schema cannot express.
 
     Args:
         team_ids: The IDs that were given.
         team_role_names: The roles that were given.
-        problems: Where a problem is added, if there is one.
+        problems: The list to add a problem to.
     """
     if team_ids and not team_role_names:
         problems.append(Problem("team_role_names", "is empty, but team_ids is not", "give both or neither"))

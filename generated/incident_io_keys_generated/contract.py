@@ -4,9 +4,7 @@
 A bound is named after its schema or operation, the property or parameter, and the keyword.
 """
 
-from typing import Final
-
-from msgspec import Meta
+from typing import Final, Literal
 
 SERVER: Final = "https://api.incident.io"
 # The method and the path of each operation.
@@ -92,6 +90,69 @@ TEAM_ROLE_DESCRIPTIONS: Final[dict[str, str]] = {
     "telemetry_query_restricted": "query the teams' telemetry, restricted data included",
     "telemetry_data_source_update": "change the data sources of the teams' telemetry",
 }
-# What a request's body need not have, and the bounds of that.
-API_KEY_DEFINITION_OPTIONAL: Final[dict[str, Meta]] = {"comments": Meta(max_length=5000, pattern="^[^\x00]*$")}
-ROTATE_API_KEY_REQUEST_OPTIONAL: Final[dict[str, Meta]] = {}
+# The values of each enum, for type checkers.
+AccountRoleName = Literal[
+    "viewer",
+    "incident_creator",
+    "incident_editor",
+    "manage_settings",
+    "global_access",
+    "catalog_viewer",
+    "catalog_editor",
+    "incident_memberships_editor",
+    "schedules_editor",
+    "schedules_reader",
+    "schedule_overrides_editor",
+    "workflows_editor",
+    "private_workflows_editor",
+    "on_call_editor",
+    "escalation_creator",
+    "post_incident_flow_opt_out",
+    "security_settings_editor",
+    "investigation_download",
+    "team_memberships_manage",
+    "status_page_publisher",
+    "postmortems_manage",
+    "api_keys_manage",
+    "glossary_entries_manage",
+    "workflows_viewer",
+    "private_escalation_workflows_editor",
+    "on_call_viewer",
+    "status_page_viewer",
+    "notification_methods_manage",
+    "notification_methods_unredacted_viewer",
+    "incident_workload_viewer",
+    "incident_workload_private_viewer",
+    "act_on_behalf_of_users",
+    "secrets_manage",
+    "secrets_use",
+    "call_transcripts_viewer",
+    "heartbeats_ping",
+    "telemetry_query_restricted",
+    "telemetry_data_source_update",
+    "policies_viewer",
+    "policy_findings_manage",
+    "pay_reports_viewer",
+    "pay_reports_editor",
+    "pay_configs_viewer",
+    "pay_configs_editor",
+    "investigations_editor",
+    "telemetry_viewer",
+    "documents_viewer",
+]
+TeamRoleName = Literal[
+    "schedules_editor",
+    "schedules_reader",
+    "schedule_overrides_editor",
+    "on_call_editor",
+    "escalation_creator",
+    "api_keys_manage",
+    "catalog_editor",
+    "workflows_editor",
+    "private_workflows_editor",
+    "secrets_manage",
+    "secrets_use",
+    "heartbeats_ping",
+    "telemetry_query_restricted",
+    "telemetry_data_source_update",
+]

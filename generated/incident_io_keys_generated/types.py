@@ -1,55 +1,46 @@
 # Made from openapi.yaml by scripts/generate. Do not edit.
-"""Contains some shared types for properties"""
+"""What all models share."""
 
-from collections.abc import Mapping, MutableMapping
-from http import HTTPStatus
-from typing import IO, BinaryIO, Generic, Literal, TypeVar
+import datetime as _datetime
+from typing import TYPE_CHECKING, Any, Self
 
-from attrs import define
+from attrs import NOTHING, asdict
+from msgspec import convert, to_builtins
 
-
-class Unset:
-    def __bool__(self) -> Literal[False]:
-        return False
-
-
-UNSET: Unset = Unset()
-
-# The types that `httpx.Client(files=)` can accept, copied from that library.
-FileContent = IO[bytes] | bytes | str
-FileTypes = (
-    # (filename, file (or bytes), content_type)
-    tuple[str | None, FileContent, str | None]
-    # (filename, file (or bytes), content_type, headers)
-    | tuple[str | None, FileContent, str | None, Mapping[str, str]]
-)
-RequestFiles = list[tuple[str, FileTypes]]
+if TYPE_CHECKING:
+    from datetime import date, datetime
+else:
+    # While freezegun freezes time, these names of the standard library stand for subclasses, which msgspec cannot decode.
+    date, datetime = (
+        next(each for each in kind.__mro__ if each.__module__ == "datetime")
+        for kind in (_datetime.date, _datetime.datetime)
+    )
 
 
-@define
-class File:
-    """Contains information for file uploads"""
+class Model:
+    """An object of the API."""
 
-    payload: BinaryIO
-    file_name: str | None = None
-    mime_type: str | None = None
+    __slots__ = ()
 
-    def to_tuple(self) -> FileTypes:
-        """Return a tuple representation that httpx will accept for multipart/form-data"""
-        return self.file_name, self.payload, self.mime_type
+    @classmethod
+    def from_dict(cls, src_dict: Any) -> Self:
+        """Return the model of what `json.loads` returned.
 
+        Raises:
+            msgspec.ValidationError: It does not fit the schema. The message names the first place that does not.
+        """
+        return convert(src_dict, cls)
 
-T = TypeVar("T")
-
-
-@define
-class Response(Generic[T]):
-    """A response from an endpoint"""
-
-    status_code: HTTPStatus
-    content: bytes
-    headers: MutableMapping[str, str]
-    parsed: T | None
+    def to_dict(self) -> dict[str, Any]:
+        """Return a dictionary that `json.dumps` takes. It omits optional properties that are None."""
+        # mypy: this class has no attributes of its own; each model is an attrs class.
+        present = asdict(self, filter=lambda field, value: value is not None or field.default is NOTHING)  # type: ignore[arg-type]
+        members: dict[str, Any] = to_builtins(present, enc_hook=_isoformat)
+        return members
 
 
-__all__ = ["UNSET", "File", "FileTypes", "RequestFiles", "Response", "Unset"]
+def _isoformat(value: Any) -> str:
+    # Only a subclass of datetime or date gets here, such as one of freezegun.
+    if isinstance(value, _datetime.date):
+        return value.isoformat()
+    raise TypeError(f"a {type(value).__name__} cannot be sent as JSON")

@@ -66,24 +66,24 @@ class TableWriter:
 
     def _titles(self) -> Sequence[str]:
         if self._width >= _WIDE:
-            return ("NAME", "ID", "ROLES", "TEAMS", "CREATOR", "CREATED", "TOKEN AGE")
+            return ("NAME", "ID", "ROLES", "TEAMS", "CREATOR", "CREATED", "TOKEN AGE", "LAST USED")
         if self._width >= _MEDIUM:
-            return ("NAME, ID", "ROLES", "TEAMS", "CREATED, BY", "TOKEN AGE")
-        return ("NAME, ID, ROLES", "TOKEN AGE")
+            return ("NAME, ID", "ROLES", "TEAMS", "CREATED, BY", "TOKEN AGE", "LAST USED")
+        return ("NAME, ID, ROLES", "TOKEN AGE", "LAST USED")
 
     def _settled(self, keys: list[APIKey]) -> Sequence[int]:
         id_width = max([_ID, *(len(cell(key.id)) for key in keys)])
         if self._width >= _WIDE:
             id_width = min(id_width, self._width // 4)
-            rest = self._width - id_width - _DATE - _AGE - 6 * _SPACE
+            rest = self._width - id_width - _DATE - 2 * _AGE - 7 * _SPACE
             team = max(_ID if self._width >= _TEAMS_IN_FULL else 0, rest * 22 // 100)
             name, roles = (rest - team) * 34 // 100, (rest - team) * 43 // 100
-            return (name, id_width, roles, team, rest - name - roles - team, _DATE, _AGE)
+            return (name, id_width, roles, team, rest - name - roles - team, _DATE, _AGE, _AGE)
         if self._width >= _MEDIUM:
             id_width = min(id_width, self._width // 3)
-            rest = self._width - id_width - len("TEAMS") - _CREATOR - _AGE - 4 * _SPACE
-            return (id_width, rest, len("TEAMS"), _CREATOR, _AGE)
-        return (max(1, self._width - _AGE - _SPACE), _AGE)
+            rest = self._width - id_width - len("TEAMS") - _CREATOR - 2 * _AGE - 5 * _SPACE
+            return (id_width, rest, len("TEAMS"), _CREATOR, _AGE, _AGE)
+        return (max(1, self._width - 2 * (_AGE + _SPACE)), _AGE, _AGE)
 
     def _row(self, key: APIKey) -> list[RenderableType]:
         name, key_id, created = cell(key.name, "bold"), cell(key.id, "dim"), Text(_date(key.created_at))
@@ -93,16 +93,20 @@ class TableWriter:
                 teams = [Text(f"{len(teams)} teams; `show` has them")]
             return [
                 *(cell(key.name), cell(key.id), _roles(key), Text("\n").join(teams or [Text("-")])),
-                *(cell(creator_of(key) or "-"), created, self._age(key)),
+                *(cell(creator_of(key) or "-"), created, self._age(key), self._last_used(key)),
             ]
         if self._width >= _MEDIUM:
             by = _lines(created, cell(creator_of(key) or "-", "dim"))
-            return [_lines(name, key_id), _roles(key), Text(str(len(key.team_ids) or "-")), by, self._age(key)]
-        return [_lines(name, key_id, _roles(key)), self._age(key)]
+            ages = (self._age(key), self._last_used(key))
+            return [_lines(name, key_id), _roles(key), Text(str(len(key.team_ids) or "-")), by, *ages]
+        return [_lines(name, key_id, _roles(key)), self._age(key), self._last_used(key)]
 
     def _age(self, key: APIKey) -> Text:
         issued = key.token_last_issued_at
         return Text(in_words(issued, self._now), colour(issued, self._now))
+
+    def _last_used(self, key: APIKey) -> Text:
+        return Text("-" if key.last_used_at is None else in_words(key.last_used_at, self._now))
 
 
 def one_key(key: APIKey, now: datetime) -> Table:
@@ -123,9 +127,16 @@ def one_key(key: APIKey, now: datetime) -> Table:
         ("created", Text(_instant(key.created_at))),
         ("creator", creator),
         ("token issued", age),
+        ("last used", Text("-") if key.last_used_at is None else _with_age(key.last_used_at, now)),
+        ("comments", cell(key.comments or "-")),
     ):
         table.add_row(title, value)
     return table
+
+
+def _with_age(instant: datetime, now: datetime) -> Text:
+    words = in_words(instant, now)
+    return Text(f"{_instant(instant)}, {words}" + ("" if words == "just now" else " ago"))
 
 
 def roles_in_words(key: APIKey) -> str:

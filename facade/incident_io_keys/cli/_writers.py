@@ -70,7 +70,13 @@ class CSVWriter:
 
     def __init__(self, write: Callable[[str], object]) -> None:
         self._write = write
-        self._row("id", "name", "roles", "team_ids", "team_roles", "creator", "created_at", "token_last_issued_at")
+        self._row(
+            *("id", "name", "roles", "team_ids", "team_roles"),
+            "creator",
+            "created_at",
+            "token_last_issued_at",
+            *("last_used_at", "comments"),
+        )
 
     def write(self, keys: Iterable[APIKey]) -> None:
         """Write some."""
@@ -78,6 +84,7 @@ class CSVWriter:
             self._row(
                 *(key.id, key.name, names_of(key.roles), " ".join(key.team_ids), names_of(key.team_roles)),
                 *(creator_of(key), key.created_at.isoformat(), key.token_last_issued_at.isoformat()),
+                *("" if key.last_used_at is None else key.last_used_at.isoformat(), key.comments or ""),
             )
 
     def end(self) -> None:

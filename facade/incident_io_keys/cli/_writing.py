@@ -9,10 +9,9 @@ from typing import Any, TypeVar
 
 import click
 
-from incident_io_keys_generated.models import AccountRole, APIKey, TeamRole
+from incident_io_keys_generated.models import AccountRole, APIKey, Role, TeamRole
 
 from .._arguments import refuse
-from .._definition import OptionalProperties
 from ..client import KeysClient
 from ..custody import create_into
 from ..errors import Problem
@@ -29,6 +28,10 @@ def _role(name: str, text: str, kind: type[AccountRole | TeamRole] = AccountRole
     return click.option(name, multiple=True, metavar="ROLE", shell_complete=completed(kind), help=text)
 
 
+def _unchecked(name: str, text: str) -> Callable[[F], F]:
+    return click.option(name, multiple=True, metavar="NAME", help=text)
+
+
 def _team(name: str, text: str) -> Callable[[F], F]:
     return click.option(name, multiple=True, metavar="ID", help=text)
 
@@ -38,6 +41,9 @@ def _team(name: str, text: str) -> Callable[[F], F]:
 @_role("--role", "A role in the whole account; see `roles`. Can be repeated.")
 @_team("--team", "A team in which it has the roles of --team-role. Can be repeated.")
 @_role("--team-role", "A role in those teams. Can be repeated.", TeamRole)
+@_unchecked("--unchecked-role", "A role in the whole account that is newer than this version. Can be repeated.")
+@_unchecked("--unchecked-team-role", "The same, in the teams of --team. Can be repeated.")
+@click.option("--comments", metavar="TEXT", help="Notes about the key.")
 @click.option("--interactive", is_flag=True, help="Ask for all of it.")
 @destination
 @show_token
@@ -51,6 +57,9 @@ def create(
     role: tuple[str, ...],
     team: tuple[str, ...],
     team_role: tuple[str, ...],
+    unchecked_role: tuple[str, ...],
+    unchecked_team_role: tuple[str, ...],
+    comments: str | None,
     interactive: bool,
     into: dict[str, Any],
     show_token: bool,
@@ -62,8 +71,12 @@ def create(
 
     The API tells the token this once: without a place for it, nothing is sent.
     """
-    lists = {"role_names": role, "team_ids": team, "team_role_names": team_role}
-    definition: dict[str, Any] = {"name": name or "", **lists}
+    lists = {
+        "role_names": [*role, *map(_unchecked_role, unchecked_role)],
+        "team_ids": team,
+        "team_role_names": [*team_role, *map(_unchecked_role, unchecked_team_role)],
+    }
+    definition: dict[str, Any] = {"name": name or "", **lists, "comments": comments}
     problems: list[Problem] = []
     if interactive:
         from ._interactive import ask_for_a_key
@@ -96,8 +109,15 @@ def create(
         write_key(session, output, issued.api_key)
 
 
+def _unchecked_role(name: str) -> Role:
+    return Role(name=name, description="")
+
+
 def _told(definition: dict[str, Any]) -> str:
-    roles, team_roles = (", ".join(map(str, definition[name])) for name in ("role_names", "team_role_names"))
+    roles, team_roles = (
+        ", ".join(role.name if isinstance(role, Role) else str(role) for role in definition[name])
+        for name in ("role_names", "team_role_names")
+    )
     teams = f", and {team_roles} in {', '.join(definition['team_ids'])}" if team_roles else ""
     return f"the roles {roles or '(none)'}{teams}"
 
@@ -114,6 +134,9 @@ def _told(definition: dict[str, Any]) -> str:
 @_role("--team-role", "The roles in its teams, in the place of all that it has. Can be repeated.", TeamRole)
 @_role("--add-team-role", "One more of these. Can be repeated.", TeamRole)
 @_role("--remove-team-role", "One less of these. Can be repeated.", TeamRole)
+@_unchecked("--unchecked-role", "One more role in the whole account, newer than this version. Can be repeated.")
+@_unchecked("--unchecked-team-role", "The same, in the key's teams. Can be repeated.")
+@click.option("--comments", metavar="TEXT", help='New notes about the key; "" empties them.')
 @yes
 @dry_run
 @output("table", "json")
@@ -130,17 +153,17 @@ def update(session: Session, /, id: str, yes: bool, dry_run: bool, output: str |
                 f"--{option} replaces all; --add-{option} and --remove-{option} change some: give one or the other"
             )
             raise click.UsageError(message)
-    if not any(changes.values()) and changes["name"] is None:
+    if not any(changes.values()) and changes["name"] is None and changes["comments"] is None:
         raise click.UsageError("what is to change? See --help")
     with session.client() as keys:
         key = keys.show(id)
         before, after = _definition(key), _changed(_definition(key), changes)
-        _refuse_unknown(before, after)
+        sent = {**after, **_roles(key, after, changes)}
         # What cannot be sent need not be asked for.
-        refuse("update was not sent", problems_of(lambda dry: dry.update(id, **after)))
+        refuse("update was not sent", problems_of(lambda dry: dry.update(id, **sent)))
         _show_changes(session, key, before, after)
         if dry_run:
-            write_request(session, output, lambda dry: dry.update(id, **after))
+            write_request(session, output, lambda dry: dry.update(id, **sent))
             return
         if after == before:
             session.terminal.tell(f"{key.name} is so already; nothing was changed")
@@ -149,21 +172,13 @@ def update(session: Session, /, id: str, yes: bool, dry_run: bool, output: str |
         if not yes:
             ask(session, "Change it?")
             _look_again(keys, key)
-        write_key(session, output, keys.update(id, **after))
+        changed = {field: value for field, value in sent.items() if after[field] != before[field]}
+        write_key(session, output, keys.edit(id, **changed))
 
 
 def _look_again(keys: KeysClient, key: APIKey) -> None:
     if _definition(keys.show(key.id)) != _definition(key):
         raise click.ClickException(f"somebody has changed the key {key.id} meanwhile; look again. Nothing was changed.")
-
-
-def _refuse_unknown(before: dict[str, Any], after: dict[str, Any]) -> None:
-    for field, kind, option in (("role_names", AccountRole, "role"), ("team_role_names", TeamRole, "team-role")):
-        known = {role.value for role in kind}
-        kept = [name for name in after[field] if name in before[field] and name not in known]
-        if kept:
-            message = f"the key has {', '.join(kept)}, which this version does not know, and cannot give it again"
-            raise click.ClickException(f"{message}: take a newer one, or --remove-{option}. Nothing was changed.")
 
 
 def _definition(key: APIKey) -> dict[str, Any]:
@@ -172,13 +187,24 @@ def _definition(key: APIKey) -> dict[str, Any]:
         "role_names": [role.name for role in key.roles],
         "team_ids": list(key.team_ids),
         "team_role_names": [role.name for role in key.team_roles],
-        # What no option changes has to be sent all the same: an update replaces all.
-        **{name: value for name in OptionalProperties.__annotations__ if (value := getattr(key, name)) is not None},
+        "comments": key.comments,
+    }
+
+
+def _roles(key: APIKey, after: dict[str, Any], changes: dict[str, Any]) -> dict[str, list[Role | str]]:
+    """Return the roles to send. What the key has, and what is not to be checked, goes as a `Role`."""
+    trusted = {
+        "role_names": {*(role.name for role in key.roles), *changes["unchecked_role"]},
+        "team_role_names": {*(role.name for role in key.team_roles), *changes["unchecked_team_role"]},
+    }
+    return {
+        field: [_unchecked_role(name) if name in names else name for name in after[field]]
+        for field, names in trusted.items()
     }
 
 
 def _changed(definition: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    after = {**definition, "name": definition["name"] if changes["name"] is None else changes["name"]}
+    after = {**definition, **{field: changes[field] for field in ("name", "comments") if changes[field] is not None}}
     for part, field in (("role", "role_names"), ("team", "team_ids"), ("team_role", "team_role_names")):
         if changes[part]:
             after[field] = list(dict.fromkeys(changes[part]))
@@ -188,13 +214,16 @@ def _changed(definition: dict[str, Any], changes: dict[str, Any]) -> dict[str, A
             raise click.UsageError(f"the key does not have {', '.join(absent)}: --remove-{part.replace('_', '-')}")
         kept = [each for each in after[field] if each not in changes[f"remove_{part}"]]
         after[field] = list(dict.fromkeys([*kept, *changes[f"add_{part}"]]))
+    for part, field in (("role", "role_names"), ("team_role", "team_role_names")):
+        after[field] = list(dict.fromkeys([*after[field], *changes[f"unchecked_{part}"]]))
     return after
 
 
 def _show_changes(session: Session, key: APIKey, before: dict[str, Any], after: dict[str, Any]) -> None:
     session.terminal.tell(f"{key.name} ({key.id}):")
-    if after["name"] != before["name"]:
-        session.terminal.tell(f"  name: {before['name']} -> {after['name']}")
+    for field in ("name", "comments"):
+        if after[field] != before[field]:
+            session.terminal.tell(f"  {field}: {before[field] or '(none)'} -> {after[field] or '(none)'}")
     for title, field in (("role", "role_names"), ("team", "team_ids"), ("team role", "team_role_names")):
         for each in before[field]:
             if each not in after[field]:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Coroutine, Iterable
 from pathlib import Path
-from typing import Any, Final, Unpack, overload
+from typing import Any, Final, overload
 
 from incident_io_keys_generated import contract
-from incident_io_keys_generated.models import AccountRole, TeamRole
+from incident_io_keys_generated.contract import AccountRoleName, TeamRoleName
+from incident_io_keys_generated.models import AccountRole, Role, TeamRole
 
 from .._arguments import check_list, refuse
-from .._definition import OptionalProperties
 from ..async_client import AsyncKeysClient
 from ..client import KeysClient
 from ..errors import InvalidRequestError, Problem
@@ -31,11 +31,11 @@ def create_into(
     keeper: Keeper,
     *,
     name: str,
-    role_names: Iterable[AccountRole | str],
+    role_names: Iterable[AccountRole | AccountRoleName | Role],
     team_ids: Iterable[str] = (),
-    team_role_names: Iterable[TeamRole | str] = (),
+    team_role_names: Iterable[TeamRole | TeamRoleName | Role] = (),
+    comments: str | None = None,
     caller: str | None = None,
-    **optional: Unpack[OptionalProperties],
 ) -> IssuedKey: ...
 @overload
 def create_into(
@@ -43,22 +43,22 @@ def create_into(
     keeper: Keeper,
     *,
     name: str,
-    role_names: Iterable[AccountRole | str],
+    role_names: Iterable[AccountRole | AccountRoleName | Role],
     team_ids: Iterable[str] = (),
-    team_role_names: Iterable[TeamRole | str] = (),
+    team_role_names: Iterable[TeamRole | TeamRoleName | Role] = (),
+    comments: str | None = None,
     caller: str | None = None,
-    **optional: Unpack[OptionalProperties],
 ) -> Coroutine[Any, Any, IssuedKey]: ...
 def create_into(
     client: Client,
     keeper: Keeper,
     *,
     name: str,
-    role_names: Iterable[AccountRole | str],
+    role_names: Iterable[AccountRole | AccountRoleName | Role],
     team_ids: Iterable[str] = (),
-    team_role_names: Iterable[TeamRole | str] = (),
+    team_role_names: Iterable[TeamRole | TeamRoleName | Role] = (),
+    comments: str | None = None,
     caller: str | None = None,
-    **optional: Unpack[OptionalProperties],
 ) -> IssuedKey | Coroutine[Any, Any, IssuedKey]:
     """Create a key, and bring its token to a keeper.
 
@@ -76,9 +76,9 @@ def create_into(
         role_names: As for `KeysClient.create`.
         team_ids: As for `KeysClient.create`.
         team_role_names: As for `KeysClient.create`.
+        comments: As for `KeysClient.create`.
         caller: The ID of the key that calls, if you know it: an orphan is then only looked for among the keys that it
             made.
-        **optional: As for `KeysClient.create`.
 
     Returns:
         The key and its token, which the keeper has.
@@ -101,7 +101,7 @@ def create_into(
     definition: dict[str, Any] = {
         "name": name,
         **{field: members or [] for field, members in listed.items()},
-        **optional,
+        "comments": comments,
     }
     from .._operations import create_key  # it brings httpx, as the client did
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import islice
 from typing import Any, Final, TypedDict
 from urllib.parse import unquote
 
-import attrs
 import httpx
 import msgspec
 
@@ -96,7 +96,8 @@ class API:
             raise refuse(405, Flaw("method_not_allowed", f"This path takes {methods}"))
         caller = self._authenticate(request)
         headers.update(self._count(caller))
-        rights = Rights.of(caller)
+        caller = self._state.use(caller, _written(self._clock.now()))
+        rights = self._rights_of(caller)
         if not rights.manages():
             raise refuse(403, Flaw("missing_role", f"Your API key needs the role {MANAGER}"))
         if not _takes_json(request.headers.get("Accept", "")):
@@ -119,6 +120,13 @@ class API:
         if issue is None or self._clock.now() >= issue.ends:
             raise refuse(401, Flaw("invalid_authorization_material", "The authorization material is not valid"))
         return self._state.keys[issue.key_id]
+
+    def _rights_of(self, caller: Key) -> Rights:
+        rights = Rights.of(caller)
+        if caller["id"] == self._state.fact("manager"):
+            # It has every role there is, and this setting can be changed at any time.
+            return rights.with_roles(self.settings.extra_roles)
+        return rights
 
     def _count(self, caller: Key) -> Mapping[str, str]:
         """Take a request out of the caller's bucket."""
@@ -150,7 +158,7 @@ class API:
         return datetime.fromisoformat(key["created_at"]) + self.settings.list_delay
 
     def _create(self, request: httpx.Request, caller: Key, rights: Rights) -> httpx.Response:
-        definition = _read_definition(request, rights)
+        definition = self._read_definition(request, rights)
         creator = Creator(api_key=CreatorAPIKey(id=caller["id"], name=caller["name"]))
         key, issue = self.add(definition, creator)
         return httpx.Response(201, json={"api_key": key, "token": issue.token})
@@ -161,9 +169,10 @@ class API:
     def _update(self, request: httpx.Request, caller: Key, rights: Rights, key: Key) -> httpx.Response:
         if key["id"] == caller["id"]:
             raise refuse(403, Flaw("cannot_update_self", "A key cannot update itself"))
-        definition = _read_definition(request, rights)
-        kept = {name: value for name, value in key.items() if name not in _OPTIONAL}
-        updated = {**kept, **msgspec.to_builtins(_defined(definition)), **_optional(definition)}
+        definition = self._read_definition(request, rights)
+        # What the request leaves out, the key does not have any more.
+        kept = {name: value for name, value in key.items() if name != "comments"}
+        updated = {**kept, **msgspec.to_builtins(_defined(definition)), **_comments_of(definition)}
         self._state.commit(updated)
         return httpx.Response(200, json={"api_key": updated})
 
@@ -192,12 +201,24 @@ class API:
         self._state.commit(rotated, [*kept, issue], ended, facts)
         return httpx.Response(201, json={"api_key": rotated, "token": issue.token})
 
+    def _read_definition(self, request: httpx.Request, rights: Rights) -> dict[str, Any]:
+        """Return the definition that a request gives a key, if the caller may give it."""
+        definition = _read_body(
+            request, partial(check_definition, extra_roles=self.settings.extra_roles), check_assignable
+        )
+        missing = rights.missing_for(definition["role_names"], definition["team_ids"], definition["team_role_names"])
+        missing += rights.outside(definition["team_ids"])
+        if missing:
+            raise refuse(403, *missing)
+        return definition
+
     def add(
         self,
         definition: Mapping[str, Any],
         creator: Creator,
         *,
         age: timedelta = timedelta(),
+        unused_for: timedelta | None = None,
         manager: bool = False,
     ) -> tuple[Key, Issue]:
         """Add a key, whatever it may do.
@@ -206,6 +227,7 @@ class API:
             definition: A definition that fits the contract.
             creator: Who creates it.
             age: How long ago it was created, by what it says of itself.
+            unused_for: How long ago it was last used, by what it says of itself; None if it never was.
             manager: Whether it is the one that is there from the start.
 
         Raises:
@@ -225,9 +247,11 @@ class API:
             creator=creator,
             created_at=now - age,
             token_last_issued_at=now - age,
+            last_used_at=None if unused_for is None else now - unused_for,
             **_defined(definition),
+            **_comments_of(definition),
         )
-        key = {**made.to_dict(), **_optional(definition)}
+        key = made.to_dict()
         issue = self._state.new_issue(key["id"])
         self._state.commit(key, [issue], facts={"manager": key["id"], "token": issue.token} if manager else {})
         return key, issue
@@ -245,11 +269,6 @@ _OF_ONE: Final[Mapping[str, Callable[[API, httpx.Request, Key, Rights, Key], htt
     "rotate": API._rotate,
 }
 
-# What a definition need not have, and a key has as it was given.
-_OPTIONAL: Final = tuple(
-    each.name for each in attrs.fields(APIKey) if each.name in contract.API_KEY_DEFINITION_OPTIONAL
-)
-
 _EVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
@@ -261,42 +280,32 @@ def _read_body(request: httpx.Request, *checks: Callable[[dict[str, Any]], list[
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise refuse(400, Flaw("invalid_json", "The body is not JSON")) from None
     if not isinstance(body, dict):
-        raise refuse(422, Flaw("invalid_type", "The body must be an object", pointer=""))
+        raise refuse(422, Flaw("invalid_type", "The body must be an object", field="", pointer=""))
     flaws = [flaw for check in checks for flaw in check(body)]
     if flaws:
         raise refuse(422, *flaws)
     return body
 
 
-def _read_definition(request: httpx.Request, rights: Rights) -> dict[str, Any]:
-    """The definition that a request gives a key, if the caller may give it."""
-    definition = _read_body(request, check_definition, check_assignable)
-    missing = rights.missing_for(definition["role_names"], definition["team_ids"], definition["team_role_names"])
-    missing += rights.outside(definition["team_ids"])
-    if missing:
-        raise refuse(403, *missing)
-    return definition
-
-
 class _Defined(TypedDict):
     name: str
-    roles: list[Role]
-    team_ids: list[str]
-    team_roles: list[Role]
+    roles: tuple[Role, ...]
+    team_ids: tuple[str, ...]
+    team_roles: tuple[Role, ...]
 
 
 def _defined(definition: Mapping[str, Any]) -> _Defined:
     """What a definition says, in the form in which a key says it."""
     return {
         "name": definition["name"],
-        "roles": [_role(name) for name in definition["role_names"]],
-        "team_ids": list(definition["team_ids"]),
-        "team_roles": [_role(name) for name in definition["team_role_names"]],
+        "roles": tuple(_role(name) for name in definition["role_names"]),
+        "team_ids": tuple(definition["team_ids"]),
+        "team_roles": tuple(_role(name) for name in definition["team_role_names"]),
     }
 
 
-def _optional(definition: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: definition[name] for name in _OPTIONAL if name in definition}
+def _comments_of(definition: Mapping[str, Any]) -> dict[str, str]:
+    return {"comments": definition["comments"]} if "comments" in definition else {}
 
 
 def _role(name: str) -> Role:

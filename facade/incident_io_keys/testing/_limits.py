@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from typing import Any, Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from attrs import define
+
+from incident_io_keys_generated.models import RateLimit
 
 from ._refusals import Flaw, Refusal
 
@@ -92,7 +94,7 @@ def rate_limited(
     if form is None:
         return Refusal(429, (flaw,), headers or {})
     wait = written_wait(seconds, now, form)
-    told: dict[str, Any] = {"name": "api_key", "limit": limit, "remaining": 0, "retry_after": wait}
+    told = RateLimit(name="api_key", limit=limit, remaining=0, retry_after=wait)
     return Refusal(429, (flaw,), {**(headers or {}), "Retry-After": wait}, told)
 
 

@@ -73,9 +73,11 @@ class MockAPI:
         self.requests: list[httpx.Request] = []
         self._lock = threading.Lock()
         self._script = Script()
+        self._state: State | None = None
         self._store = None if path is None else Store(path)
         try:
-            self._begin(State(self._store), MockSettings() if settings is None else settings)
+            self._state = State(self._store)
+            self._begin(self._state, MockSettings() if settings is None else settings)
         except BaseException:
             self.close()
             raise
@@ -137,7 +139,9 @@ class MockAPI:
         team_ids: Iterable[str] = (),
         team_role_names: Iterable[str] = (),
         *,
+        comments: str | None = None,
         age_seconds: float = 0,
+        unused_seconds: float | None = None,
     ) -> IssuedKey:
         """Add a key as a person does in the dashboard, where `api_keys_manage` can be given too.
 
@@ -146,8 +150,10 @@ class MockAPI:
             role_names: Roles in the whole account.
             team_ids: IDs of teams.
             team_role_names: Roles in those teams.
+            comments: Notes about the key.
             age_seconds: How long ago it was created, and its token issued, by what it says of itself. Among the other
                 keys it stands as one that is new.
+            unused_seconds: How long ago a request was last made with it, by what it says of itself; None for never.
 
         Returns:
             The key and its token.
@@ -162,12 +168,17 @@ class MockAPI:
             "name": name,
             **{field: value if isinstance(value, str) else list(value) for field, value in lists.items()},
         }
+        if comments is not None:
+            definition["comments"] = comments
         definition = json.decode(json.encode(definition))  # what no request could say is no definition
-        if flaws := check_definition(definition):
+        if flaws := check_definition(definition, self.settings.extra_roles):
             raise ValueError("; ".join(flaw.message for flaw in flaws))
+        now = self.clock.now()
+        age = _ago("age_seconds", age_seconds, now)
+        unused_for = None if unused_seconds is None else _ago("unused_seconds", unused_seconds, now)
         with self._lock:
             try:
-                key, issue = self._api.add(definition, _PERSON, age=_age(age_seconds, self.clock.now()))
+                key, issue = self._api.add(definition, _PERSON, age=age, unused_for=unused_for)
             except Refusal as refusal:
                 raise ValueError(refusal.flaws[0].message) from None
         return IssuedKey(convert(key, APIKey), Token(issue.token))
@@ -227,8 +238,10 @@ class MockAPI:
 
     def close(self) -> None:
         """Let the file of a mock with a `path` go. From then on, what would change something fails with 500."""
-        if self._store is not None:
-            with self._lock:
+        with self._lock:
+            if self._state is not None:
+                self._state.close()
+            elif self._store is not None:
                 self._store.close()
 
     def __enter__(self) -> MockAPI:
@@ -250,9 +263,9 @@ class MockAPI:
             del self.requests[:-MOST_REQUESTS]
 
 
-def _age(seconds: object, now: datetime) -> timedelta:
+def _ago(name: str, seconds: object, now: datetime) -> timedelta:
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds >= 0:
-        raise ValueError("age_seconds takes a number that is not negative")
+        raise ValueError(f"{name} takes a number that is not negative")
     try:
         age = timedelta(seconds=seconds)
         _ = now - age

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import httpx
 from attrs import field, frozen
+
+from incident_io_keys_generated.models import ErrorDetail, ErrorResponse, ErrorSource, RateLimit
 
 # The type that goes with each status that is documented.
 TYPES: Final = {
@@ -39,12 +41,12 @@ class Flaw:
     field: str | None = None
     pointer: str | None = None
 
-    def to_json(self) -> dict[str, Any]:
-        """The flaw as a member of the envelope's `errors`."""
-        members: dict[str, Any] = {"code": self.code, "message": self.message}
-        named = {"field": self.field, "pointer": self.pointer}
-        source = {name: value for name, value in named.items() if value is not None}
-        return {**members, "source": source} if source else members
+    def to_detail(self) -> ErrorDetail:
+        """Return the flaw as a member of the envelope's `errors`. A source always has both of its properties."""
+        source = None
+        if self.field is not None:
+            source = ErrorSource(field=self.field, pointer=f"/{self.field}" if self.pointer is None else self.pointer)
+        return ErrorDetail(code=self.code, message=self.message, source=source)
 
 
 @frozen
@@ -61,19 +63,18 @@ class Refusal(Exception):  # noqa: N818 - it is an answer
     status: int
     flaws: tuple[Flaw, ...]
     headers: Mapping[str, str] = field(factory=dict)
-    rate_limit: Mapping[str, Any] | None = None
+    rate_limit: RateLimit | None = None
 
     def response(self) -> httpx.Response:
         """What the API answers."""
-        envelope: dict[str, Any] = {
-            "type": TYPES[self.status],
-            "status": self.status,
-            "request_id": secrets.token_hex(16),
-            "errors": [flaw.to_json() for flaw in self.flaws],
-        }
-        if self.rate_limit is not None:
-            envelope["rate_limit"] = self.rate_limit
-        return httpx.Response(self.status, headers=self.headers, json=envelope)
+        envelope = ErrorResponse(
+            type=TYPES[self.status],
+            status=self.status,
+            request_id=secrets.token_hex(16),
+            errors=tuple(flaw.to_detail() for flaw in self.flaws),
+            rate_limit=self.rate_limit,
+        )
+        return httpx.Response(self.status, headers=self.headers, json=envelope.to_dict())
 
 
 def refuse(status: int, *flaws: Flaw) -> Refusal:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from incident_io_keys_generated.models import AccountRole
 
@@ -56,6 +56,10 @@ class Rights:
         """Read the rights of a key in the form in which the API gives it."""
         account, team = (_scopes(tuple(role["name"] for role in key[name])) for name in ("roles", "team_roles"))
         return cls(account, frozenset(key["team_ids"]), team)
+
+    def with_roles(self, roles: Iterable[str]) -> Rights:
+        """Return these rights and those of further roles in the whole account."""
+        return evolve(self, account=self.account.union(*map(scopes_of, roles)))
 
     def manages(self) -> bool:
         """Whether the key may call this resource at all."""

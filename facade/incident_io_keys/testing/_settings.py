@@ -5,6 +5,7 @@ This module must not know how that is done.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Final, Literal, get_args
 
@@ -17,6 +18,11 @@ from ._limits import SIZE, WaitForm
 SecondRotation = Literal["keeps", "ends"]
 
 _NONE: Final = timedelta()
+
+
+def _names(given: Iterable[str]) -> tuple[str, ...]:
+    # A string is an iterable of letters.
+    return (given,) if isinstance(given, str) else tuple(given)
 
 
 @define(kw_only=True)
@@ -32,12 +38,20 @@ class MockSettings:
             `"keeps"` its time, or `"ends"`.
         cursor_on_full_last_page: Whether a last page that is full has a cursor, to a page of no keys.
         list_delay: For how long a new key is not listed yet.
+        extra_roles: Names of roles that the API has and this version of the contract does not, for the account and for
+            teams alike. Without them, no key of the mock can have such a role. The key that is there from the start
+            may hand them out.
     """
 
     rate_limit: int | None = field(default=SIZE, validator=whole_number(1, 10**9, optional=True))
     retry_after: WaitForm | None = field(default="seconds", validator=one_of(*get_args(WaitForm), None))
     second_rotation: SecondRotation = field(default="keeps", validator=one_of(*get_args(SecondRotation)))
     cursor_on_full_last_page: bool = field(default=False, validator=FLAG)
+    extra_roles: tuple[str, ...] = field(
+        default=(),
+        converter=_names,
+        validator=check("names of roles", lambda names: all(isinstance(name, str) and name for name in names)),
+    )
     list_delay: timedelta = field(
         default=_NONE,
         validator=check(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import reduce
 from types import MappingProxyType
@@ -16,7 +17,7 @@ from typing import Any, Final, TypeAlias
 
 from attrs import evolve, field, frozen
 
-from ._store import Store
+from ._store import MockStateError, Store
 
 Key: TypeAlias = dict[str, Any]  # in the form in which the API gives it; never changed, only replaced
 
@@ -60,6 +61,7 @@ class State:
         self.keys: dict[str, Key] = {key["id"]: key for key in keys}
         self._issues = {token: Issue(token, key_id, ends or NEVER) for token, key_id, ends in issues}
         self._facts = facts
+        self._unwritten: set[str] = set()  # the IDs of keys of which the file has an earlier last use
         self._last_id = max(map(_number, self.keys), default=0)
 
     def issue(self, token: str) -> Issue | None:
@@ -99,11 +101,30 @@ class State:
             rows = [(each.token, each.key_id, None if each.current else each.ends) for each in issues]
             self._store.write(key, rows, [each.token for each in ended], facts)
         self.keys[key["id"]] = key
+        self._unwritten.discard(key["id"])
         for issue in ended:
             del self._issues[issue.token]
         for issue in issues:
             self._issues[issue.token] = issue
         self._facts.update(facts)
+
+    def use(self, key: Key, at: str) -> Key:
+        """Note that a request was made with a key, and return the key as it is then.
+
+        Nothing is written for that alone: the file has it after the next change of the key, or after `close`.
+        """
+        used = {**key, "last_used_at": at}
+        self.keys[key["id"]] = used
+        self._unwritten.add(key["id"])
+        return used
+
+    def close(self) -> None:
+        """Write what is not written yet, and let the file go."""
+        if self._store is not None:
+            for key_id in self._unwritten & set(self.keys):
+                with suppress(MockStateError):
+                    self._store.write(self.keys[key_id], (), (), {})
+            self._store.close()
 
     def delete(self, key_id: str) -> None:
         """Forget a key and its tokens."""

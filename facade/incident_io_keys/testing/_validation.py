@@ -6,16 +6,12 @@ its manner. This module must not know what is done with a request.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import reduce
-from operator import or_
-from types import NoneType
-from typing import Annotated, Any, get_args, get_type_hints
-
-import msgspec
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from incident_io_keys_generated import contract
-from incident_io_keys_generated.models import AccountRole, APIKeyDefinition, TeamRole
+from incident_io_keys_generated.models import AccountRole, TeamRole
 
 from ._refusals import Flaw
 from ._rights import MANAGER
@@ -39,8 +35,8 @@ def check_page_query(query: Mapping[str, str]) -> tuple[int, str, list[Flaw]]:
     return page_size or 0, after, flaws
 
 
-def check_definition(body: dict[str, Any]) -> list[Flaw]:
-    """Check the body of a create or an update against the contract."""
+def check_definition(body: dict[str, Any], extra_roles: Iterable[str]) -> list[Flaw]:
+    """Check the body of a create or an update against the contract, to which further roles are added."""
     low, high = contract.API_KEY_DEFINITION_NAME_MIN_LENGTH, contract.API_KEY_DEFINITION_NAME_MAX_LENGTH
     flaws = []
     name = body.get("name")
@@ -50,10 +46,10 @@ def check_definition(body: dict[str, Any]) -> list[Flaw]:
         flaws.append(Flaw("invalid_type", "name must be a string", "name", "/name"))
     elif not low <= len(name) <= high:
         flaws.append(Flaw("invalid_length", f"name must have {low} to {high} characters", "name", "/name"))
-    flaws += _check_strings(body, "role_names", {role.value for role in AccountRole})
+    flaws += _check_strings(body, "role_names", {*extra_roles, *(role.value for role in AccountRole)})
     flaws += _check_strings(body, "team_ids", None)
-    flaws += _check_strings(body, "team_role_names", {role.value for role in TeamRole})
-    flaws += check_optional(body, APIKeyDefinition, contract.API_KEY_DEFINITION_OPTIONAL)
+    flaws += _check_strings(body, "team_role_names", {*extra_roles, *(role.value for role in TeamRole)})
+    flaws += _check_comments(body)
     team_ids, team_role_names = body.get("team_ids"), body.get("team_role_names")
     if isinstance(team_ids, list) and isinstance(team_role_names, list) and bool(team_ids) != bool(team_role_names):
         empty = "team_role_names" if team_ids else "team_ids"
@@ -61,16 +57,18 @@ def check_definition(body: dict[str, Any]) -> list[Flaw]:
     return flaws
 
 
-def check_optional(body: dict[str, Any], schema: type, bounds: Mapping[str, msgspec.Meta]) -> list[Flaw]:
-    """Check what a body need not have: `bounds` says what that is. `schema` is the model that has the types."""
-    flaws = []
-    for name in (name for name in bounds if name in body):
-        kind: Any = reduce(or_, (each for each in get_args(get_type_hints(schema)[name]) if each is not NoneType))
-        try:
-            msgspec.convert(body[name], Annotated[kind, bounds[name]])
-        except msgspec.ValidationError as error:
-            flaws.append(Flaw("invalid_value", f"{name}: {error}", name, f"/{name}"))
-    return flaws
+def _check_comments(body: dict[str, Any]) -> list[Flaw]:
+    most, pattern = contract.API_KEY_DEFINITION_COMMENTS_MAX_LENGTH, contract.API_KEY_DEFINITION_COMMENTS_PATTERN
+    comments = body.get("comments")
+    if "comments" not in body:
+        return []
+    if not isinstance(comments, str):
+        return [Flaw("invalid_type", "comments must be a string", "comments")]
+    if len(comments) > most:
+        return [Flaw("invalid_length", f"comments must have at most {most} characters", "comments")]
+    if not re.search(pattern, comments):
+        return [Flaw("invalid_value", f"comments must match {pattern!r}", "comments")]
+    return []
 
 
 def check_assignable(body: dict[str, Any]) -> list[Flaw]:

@@ -324,7 +324,7 @@ def _members(value: Any) -> list[dict[str, Any]]:
 
 
 def _has(model: type, path: str) -> bool:
-    """Whether a model has a property at a path, through lists and what is optional."""
+    """Whether a model has a property at a path, through arrays and what is optional."""
     kinds = [msgspec.inspect.type_info(model)]
     for name in path.split("."):
         found = [field.type for kind in kinds for field in getattr(kind, "fields", ()) if field.encode_name == name]
@@ -335,7 +335,7 @@ def _has(model: type, path: str) -> bool:
 def _plain(kind: Any) -> list[Any]:
     if isinstance(kind, msgspec.inspect.UnionType):
         return [plain for each in kind.types for plain in _plain(each)]
-    return _plain(kind.item_type) if isinstance(kind, msgspec.inspect.ListType) else [kind]
+    return _plain(kind.item_type) if isinstance(kind, msgspec.inspect.VarTupleType) else [kind]
 
 
 # By the names that are used where there are no classes.

@@ -1,5 +1,5 @@
 # Made from openapi.yaml by scripts/generate. Do not edit.
-from __future__ import annotations
+from collections.abc import Mapping
 
-ErrorDetailMetadata = dict[str, str]
-""" Further facts. """
+ErrorDetailMetadata = Mapping[str, str]
+"""Further facts."""

@@ -1,21 +1,15 @@
 # Made from openapi.yaml by scripts/generate. Do not edit.
-from __future__ import annotations
 
-from typing import Any
-
-from attrs import NOTHING as _NOTHING
-from attrs import asdict as _asdict
 from attrs import frozen as _frozen
-from msgspec import convert as _convert
-from msgspec import to_builtins as _to_builtins
 
 from ..models.error_debug import ErrorDebug
 from ..models.error_detail import ErrorDetail
 from ..models.rate_limit import RateLimit
+from ..types import Model as _Model
 
 
 @_frozen(kw_only=True)
-class ErrorResponse:
+class ErrorResponse(_Model):
     """The body of every error.
 
     Attributes:
@@ -26,24 +20,13 @@ class ErrorResponse:
         status: The HTTP status, once more. Example: 422.
         request_id: What to quote to the vendor's support.
         errors: What is wrong, each thing on its own.
-        rate_limit: The limit that was hit; in the body of a 429. None where it is absent.
-        debug: For the API's own developers. None where it is absent.
+        rate_limit: The limit that was hit; in the body of a 429. None if it is absent.
+        debug: For the API's own developers. None if it is absent.
     """
 
     type: str
     status: int
     request_id: str
-    errors: list[ErrorDetail]
+    errors: tuple[ErrorDetail, ...]
     rate_limit: RateLimit | None = None
     debug: ErrorDebug | None = None
-
-    @classmethod
-    def from_dict(cls, src_dict: Any) -> ErrorResponse:
-        """Read what `json.loads` gives; `msgspec.ValidationError` names the first place that does not fit."""
-        return _convert(src_dict, cls)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Make what `json.dumps` takes. An optional property that is None is left out."""
-        present = _asdict(self, filter=lambda field, value: value is not None or field.default is _NOTHING)
-        members: dict[str, Any] = _to_builtins(present)
-        return members

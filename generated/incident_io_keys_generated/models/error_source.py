@@ -1,34 +1,18 @@
 # Made from openapi.yaml by scripts/generate. Do not edit.
-from __future__ import annotations
 
-from typing import Any
-
-from attrs import NOTHING as _NOTHING
-from attrs import asdict as _asdict
 from attrs import frozen as _frozen
-from msgspec import convert as _convert
-from msgspec import to_builtins as _to_builtins
+
+from ..types import Model as _Model
 
 
 @_frozen(kw_only=True)
-class ErrorSource:
+class ErrorSource(_Model):
     """The part of the request that is wrong.
 
     Attributes:
-        field: The name of the field. None where it is absent. Example: name.
-        pointer: Where in the body it stands. None where it is absent.
+        field: The name of the field. None if it is absent. Example: name.
+        pointer: Where in the body it stands. None if it is absent.
     """
 
     field: str | None = None
     pointer: str | None = None
-
-    @classmethod
-    def from_dict(cls, src_dict: Any) -> ErrorSource:
-        """Read what `json.loads` gives; `msgspec.ValidationError` names the first place that does not fit."""
-        return _convert(src_dict, cls)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Make what `json.dumps` takes. An optional property that is None is left out."""
-        present = _asdict(self, filter=lambda field, value: value is not None or field.default is _NOTHING)
-        members: dict[str, Any] = _to_builtins(present)
-        return members

@@ -1,20 +1,14 @@
 # Made from openapi.yaml by scripts/generate. Do not edit.
-from __future__ import annotations
 
-from typing import Any
-
-from attrs import NOTHING as _NOTHING
-from attrs import asdict as _asdict
 from attrs import frozen as _frozen
-from msgspec import convert as _convert
-from msgspec import to_builtins as _to_builtins
 
 from ..models.api_key import APIKey
 from ..models.pagination_meta import PaginationMeta
+from ..types import Model as _Model
 
 
 @_frozen(kw_only=True)
-class ListAPIKeysResponse:
+class ListAPIKeysResponse(_Model):
     """A page of keys.
 
     Attributes:
@@ -22,16 +16,5 @@ class ListAPIKeysResponse:
         pagination_meta: Where this page stands among the pages.
     """
 
-    api_keys: list[APIKey]
+    api_keys: tuple[APIKey, ...]
     pagination_meta: PaginationMeta
-
-    @classmethod
-    def from_dict(cls, src_dict: Any) -> ListAPIKeysResponse:
-        """Read what `json.loads` gives; `msgspec.ValidationError` names the first place that does not fit."""
-        return _convert(src_dict, cls)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Make what `json.dumps` takes. An optional property that is None is left out."""
-        present = _asdict(self, filter=lambda field, value: value is not None or field.default is _NOTHING)
-        members: dict[str, Any] = _to_builtins(present)
-        return members
