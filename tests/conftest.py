@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
+import attrs
 import httpx
 import pytest
 import stamina
 from hypothesis import HealthCheck, Phase, settings
 
-from incident_io_keys import KeysClient
+from incident_io_keys import APIKey, KeysClient
 from incident_io_keys.testing import MockAPI
 from incident_io_keys.testing._api import API
 
@@ -22,6 +23,13 @@ from .twins import Blocking
 
 # Looked for wherever something could show a token.
 CANARY = "inc_" + "c0ffee00" * 8
+
+
+def unused(key: Any) -> Any:
+    """A key without its last use, to compare what else it says with what it said before it called."""
+    if isinstance(key, APIKey):
+        return attrs.evolve(key, last_used_at=None)
+    return {name: value for name, value in key.items() if name != "last_used_at"}
 
 Handler: TypeAlias = Callable[[httpx.Request], httpx.Response]
 # Makes a client: the sync one, or the async one behind the same face. Its token is the canary unless another is given.

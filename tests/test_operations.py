@@ -193,7 +193,7 @@ def test_what_the_api_adds_later_does_not_break_an_installed_client() -> None:
     answer["pagination_meta"]["total"] = 3
     [read] = list_keys(page_size=25, after=None).decode(answer_of(200, json=answer)).api_keys
     assert [role.name for role in read.roles] == ["viewer", "brand_new_role"]
-    assert read.team_ids == ["abc123"]
+    assert read.team_ids == ("abc123",)
     assert read.creator.user is None
     assert read.creator.api_key is None
 

@@ -119,7 +119,7 @@ def test_a_page_size_that_does_not_fit_is_422(mock: MockAPI, size: str) -> None:
     response = ask(mock, url=str(httpx.URL(URL, params={"page_size": size})))
     [(code, _)] = faults(response, 422, "validation_error")
     assert code in {"out_of_range", "invalid_type"}
-    assert response.json()["errors"][0]["source"] == {"field": "page_size"}
+    assert response.json()["errors"][0]["source"] == {"field": "page_size", "pointer": "/page_size"}
 
 
 @pytest.mark.parametrize(

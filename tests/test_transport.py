@@ -294,7 +294,7 @@ def test_a_large_request_arrives_whole(make: Make, mock: MockAPI) -> None:
         issued = make(mock.token, base_url=server.url).create(
             name="a", role_names=[], team_ids=team_ids, team_role_names=["schedules_editor"]
         )
-    assert issued.api_key.team_ids == team_ids
+    assert list(issued.api_key.team_ids) == team_ids
 
 
 def test_nothing_is_begun_after_the_deadline(silent: str) -> None:

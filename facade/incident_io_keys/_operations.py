@@ -151,7 +151,7 @@ def create_key(
     role_names: Iterable[AccountRole | AccountRoleName | Role],
     team_ids: Iterable[str],
     team_role_names: Iterable[TeamRole | TeamRoleName | Role],
-    comments: str | None,
+    comments: str | None = None,
 ) -> Operation[IssuedKey]:
     """A new key and its token: `KeysClient.create` says what the arguments are."""
     problems: list[Problem] = []
@@ -194,7 +194,7 @@ def update_key(
     role_names: Iterable[AccountRole | AccountRoleName | Role],
     team_ids: Iterable[str],
     team_role_names: Iterable[TeamRole | TeamRoleName | Role],
-    comments: str | None,
+    comments: str | None = None,
 ) -> Operation[APIKey]:
     """A key with another definition: `KeysClient.update` says what the arguments are."""
     problems: list[Problem] = []

@@ -2,10 +2,11 @@
 """What all models share."""
 
 import datetime as _datetime
+from enum import Enum
 from typing import TYPE_CHECKING, Any, Self
 
 from attrs import NOTHING, asdict
-from msgspec import convert, to_builtins
+from msgspec import convert
 
 if TYPE_CHECKING:
     from datetime import date, datetime
@@ -33,14 +34,18 @@ class Model:
 
     def to_dict(self) -> dict[str, Any]:
         """Return a dictionary that `json.dumps` takes. It omits optional properties that are None."""
-        # mypy: this class has no attributes of its own; each model is an attrs class.
-        present = asdict(self, filter=lambda field, value: value is not None or field.default is NOTHING)  # type: ignore[arg-type]
-        members: dict[str, Any] = to_builtins(present, enc_hook=_isoformat)
-        return members
+        return asdict(
+            self,  # type: ignore[arg-type]  # not this class, but each model is an attrs class
+            filter=lambda field, value: value is not None or field.default is NOTHING,
+            value_serializer=_plain,
+        )
 
 
-def _isoformat(value: Any) -> str:
-    # Only a subclass of datetime or date gets here, such as one of freezegun.
-    if isinstance(value, _datetime.date):
-        return value.isoformat()
-    raise TypeError(f"a {type(value).__name__} cannot be sent as JSON")
+def _plain(_model: Any, _field: Any, value: Any) -> Any:
+    if isinstance(value, tuple):
+        return list(value)
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, _datetime.date):  # datetimes too
+        return value.isoformat().replace("+00:00", "Z")
+    return value

@@ -12,7 +12,7 @@ from attrs import evolve
 
 from incident_io_keys import APIKey, Creator, CreatorAPIKey, KeysClient, Role, User
 from incident_io_keys.cli._audit import POWERFUL, Report, Review, Severity
-from incident_io_keys.testing import MockAPI
+from incident_io_keys.testing import MockAPI, faults
 from incident_io_keys_generated.contract import LIMIT_ACTIVE_KEYS
 from incident_io_keys_generated.models import AccountRole
 
@@ -31,17 +31,19 @@ def key(
     team_roles: Sequence[str] = (),
     creator: Creator = PERSON,
     days: float = 0,
+    used: datetime | None = NOW,
 ) -> APIKey:
     issued = NOW - timedelta(days=days)
     return APIKey(
         id=id,
         name=name or f"key {id}",
-        roles=[Role(name=role, description="") for role in roles],
-        team_ids=[TEAM] if team_roles else [],
-        team_roles=[Role(name=role, description="") for role in team_roles],
+        roles=tuple(Role(name=role, description="") for role in roles),
+        team_ids=(TEAM,) if team_roles else (),
+        team_roles=tuple(Role(name=role, description="") for role in team_roles),
         creator=creator,
         created_at=issued,
         token_last_issued_at=issued,
+        last_used_at=used,
     )
 
 
@@ -49,6 +51,8 @@ def review(*keys: APIKey, **options: Any) -> Report:
     rules: dict[str, Any] = {
         "limit": NOW - timedelta(days=90),
         "older_than": "90 days",
+        "unused_since": NOW - timedelta(days=90),
+        "unused_for": "90 days",
         "powerful": frozenset(map(str, POWERFUL)),
         "accepted": frozenset(),
     }
@@ -69,6 +73,37 @@ def test_a_key_as_it_should_be_is_no_finding() -> None:
 )
 def test_old_tokens(days: float, severity: Severity | None) -> None:
     assert found(key(days=days)) == ([] if severity is None else [("old-token", severity, "1")])
+
+
+@pytest.mark.parametrize(
+    ("days", "used", "message"),
+    [
+        (90, None, "it was never used"),
+        (89.9, None, None),
+        (200, 91, "it was last used 3 months ago"),
+        (200, 89.9, None),
+        (0, 0, None),
+    ],
+)
+def test_keys_that_nobody_uses(days: float, used: float | None, message: str | None) -> None:
+    unused = key("1", used=None if used is None else NOW - timedelta(days=used))
+    unused = evolve(unused, created_at=NOW - timedelta(days=days))
+    findings = review(unused, key("2")).findings
+    expected = [] if message is None else [("unused-key", LOW, "1", message)]
+    assert [(each.check, each.severity, each.key and each.key.id, each.message) for each in findings] == expected
+
+
+def test_an_unused_key_that_may_do_much_is_worse() -> None:
+    unused = evolve(key("1", roles=["global_access"], used=None), created_at=NOW - timedelta(days=90))
+    assert ("unused-key", MEDIUM, "1") in found(unused, key("2"))
+    assert found(unused, key("2"), unused_since=NOW - timedelta(days=91)) == [("powerful-role", HIGH, "1")]
+
+
+def test_where_the_api_does_not_say_when_keys_were_used_nobody_knows() -> None:
+    old = evolve(key(used=None), created_at=NOW - timedelta(days=900))
+    assert found(old) == [("unused-key", INFO, None)]
+    assert review(old).findings[0].message == "the API does not say when these keys were last used"
+    assert found() == []
 
 
 @pytest.mark.parametrize("where", ["roles", "team_roles"])
@@ -176,7 +211,7 @@ def audit(run: Run, *options: str) -> Any:
 def test_it_reviews_all_keys(process: Run, mock: MockAPI, keys: KeysClient) -> None:
     for number in range(300):
         mock.add_key(f"key {number}", ["viewer"])
-    mock.add_key("old", ["viewer"], age_seconds=100 * DAY)
+    mock.add_key("old", ["viewer"], age_seconds=100 * DAY, unused_seconds=DAY)
     keys.create(name="made", role_names=["viewer"])
     result = process("audit")
     assert result.code == 0
@@ -192,7 +227,7 @@ def test_it_reviews_all_keys(process: Run, mock: MockAPI, keys: KeysClient) -> N
 
 
 def test_options_change_the_rules(run: Run, mock: MockAPI, keys: KeysClient) -> None:
-    mock.add_key("old", ["viewer"], age_seconds=100 * DAY)
+    mock.add_key("old", ["viewer"], age_seconds=100 * DAY, unused_seconds=DAY)
     [manager, _] = keys.list()
     assert audit(run, "--older-than", "4 months")["counts"]["medium"] == 0
     assert audit(run, "--powerful-role", "catalog_viewer")["counts"] == {"high": 1, "medium": 1, "low": 0, "info": 0}
@@ -210,7 +245,7 @@ def test_options_change_the_rules(run: Run, mock: MockAPI, keys: KeysClient) -> 
 
 @pytest.mark.parametrize(("severity", "code"), [("high", 0), ("medium", 1), ("low", 1), ("info", 1)])
 def test_fail_on_is_for_ci(run: Run, mock: MockAPI, keys: KeysClient, severity: str, code: int) -> None:
-    mock.add_key("old", ["viewer"], age_seconds=100 * DAY)
+    mock.add_key("old", ["viewer"], age_seconds=100 * DAY, unused_seconds=DAY)
     [manager, _] = keys.list()
     result = run("audit", "--accept", manager.id, "--fail-on", severity)
     assert result.code == code
@@ -223,3 +258,16 @@ def test_an_age_that_is_none_is_refused_before_anything_is_sent(run: Run, mock: 
     result = run("audit", "--older-than", "soon")
     assert (result.code, mock.requests) == (1, [])
     assert "AGE: 'soon' is no age" in result.err
+    assert "--unused-for: 'soon' is no age" in run("audit", "--unused-for", "soon").err
+
+
+@pytest.mark.parametrize("output", ["table", "json", "markdown", "html"])
+def test_every_form_of_the_report_names_unused_keys(run: Run, mock: MockAPI, output: str) -> None:
+    mock.add_key("forgotten", ["viewer"], age_seconds=40 * DAY)
+    assert "unused-key" not in run("audit", "--output", output).out
+    out = run("audit", "--output", output, "--unused-for", "30 days").out
+    assert "unused-key" in out
+    assert "it was never used" in " ".join(out.split())
+    mock.fail_next(faults.DropProperty("api_keys.last_used_at"), operation="list")
+    out = run("audit", "--output", output).out
+    assert "the API does not say when these keys were last used" in " ".join(out.replace("all keys", "").split())

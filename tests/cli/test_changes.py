@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from incident_io_keys import APIKey, KeysClient, NotFoundError
-from incident_io_keys.testing import MockAPI, faults
+from incident_io_keys.testing import MockAPI
 from incident_io_keys_generated import contract
 
 from .conftest import TEAM, Open, Run, by_name, ended
@@ -31,7 +31,7 @@ def sent(mock: MockAPI) -> list[str]:
 
 
 def definition(key: APIKey) -> tuple[str, list[str], list[str], list[str]]:
-    return key.name, [role.name for role in key.roles], key.team_ids, [role.name for role in key.team_roles]
+    return key.name, [role.name for role in key.roles], list(key.team_ids), [role.name for role in key.team_roles]
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_what_is_not_mentioned_stays(
 ) -> None:
     result = run("update", key.id, *options, "--yes")
     assert result.code == 0
-    assert sent(mock) == ["GET", "PUT"]
+    assert sent(mock) == ["GET", "GET", "PUT"]
     assert definition(keys.show(key.id)) == expected
     assert json.loads(result.out) == keys.show(key.id).to_dict()
 
@@ -107,7 +107,7 @@ def test_what_somebody_else_changes_meanwhile_is_not_undone(
     result = run("update", key.id, "--add-role", "catalog_viewer")
     assert result.code == 1
     assert f"somebody has changed the key {key.id} meanwhile; look again. Nothing was changed." in result.err
-    assert keys.show(key.id).roles == []
+    assert keys.show(key.id).roles == ()
 
 
 def test_what_is_so_already_is_not_sent(run: Run, mock: MockAPI, key: APIKey) -> None:
@@ -122,7 +122,7 @@ def test_what_is_so_already_is_not_sent(run: Run, mock: MockAPI, key: APIKey) ->
         ([], "what is to change? See --help", 0),
         (["--role", "viewer", "--add-role", "viewer"], "give one or the other", 0),
         (["--remove-team", OTHER], f"the key does not have {OTHER}: --remove-team", 1),
-        (["--add-role", "viwer"], "--role: 'viwer' is not an account role; did you mean 'viewer'?", 1),
+        (["--add-role", "viwer"], "--role: unknown role 'viwer'; did you mean 'viewer'?", 1),
         (["--remove-team", TEAM], "--team: is empty, but --team-role is not; give both or neither", 1),
         (
             ["--name", ""],
@@ -208,18 +208,49 @@ def test_what_was_changed_while_one_thinks_is_not_deleted(
     assert keys.show(key.id).id == key.id
 
 
-def test_a_role_that_this_version_does_not_know_is_named(
-    run: Run, mock: MockAPI, keys: KeysClient, key: APIKey
+@pytest.mark.anything_is_sent
+@pytest.mark.parametrize("options", [["--name", "bot"], ["--add-role", "catalog_viewer"], ["--comments", "new"]])
+def test_a_role_that_this_version_does_not_know_is_kept(
+    run: Run, mock: MockAPI, keys: KeysClient, options: list[str]
 ) -> None:
-    for _ in range(2):
-        mock.fail_next(faults.UnknownRole("role_of_tomorrow"), operation="show")
-        result = run("update", key.id, "--add-role", "catalog_viewer", "--yes")
-        assert result.code == 1
-        assert "the key has role_of_tomorrow, which this version does not know, and cannot give it again" in result.err
-        assert "take a newer one, or --remove-role" in result.err
-    mock.fail_next(faults.UnknownRole("role_of_tomorrow"), operation="show")
-    assert run("update", key.id, "--add-role", "catalog_viewer", "--remove-role", "role_of_tomorrow", "--yes").code == 0
-    assert "catalog_viewer" in [role.name for role in keys.show(key.id).roles]
+    mock.settings.extra_roles = ("brand_new", "brand_new_in_teams")
+    key = mock.add_key("deploy bot", ["viewer", "brand_new"], [TEAM], ["brand_new_in_teams"]).api_key
+    assert run("update", key.id, *options, "--yes").code == 0
+    updated = keys.show(key.id)
+    assert updated != key
+    assert {role.name for role in key.roles} <= {role.name for role in updated.roles}
+    assert updated.team_roles == key.team_roles
+    assert run("update", key.id, "--remove-role", "brand_new", "--yes").code == 0
+    assert "brand_new" not in [role.name for role in keys.show(key.id).roles]
+
+
+@pytest.mark.anything_is_sent
+def test_a_role_newer_than_this_version_can_be_given(run: Run, mock: MockAPI, keys: KeysClient, key: APIKey) -> None:
+    mock.settings.extra_roles = ("brand_new", "brand_new_in_teams")
+    refused = run("update", key.id, "--add-role", "brand_new", "--yes")
+    assert (refused.code, keys.show(key.id)) == (1, key)
+    assert "--role: unknown role 'brand_new'" in refused.err
+    assert "--unchecked-role" in refused.err
+    assert "Role(" not in refused.err
+    options = ("--unchecked-role", "brand_new", "--unchecked-team-role", "brand_new_in_teams")
+    assert run("update", key.id, *options, "--yes").code == 0
+    name, roles, teams, team_roles = definition(key)
+    expected = (name, [*roles, "brand_new"], teams, [*team_roles, "brand_new_in_teams"])
+    assert definition(keys.show(key.id)) == expected
+
+
+def test_comments_are_kept_changed_and_emptied(run: Run, mock: MockAPI, keys: KeysClient) -> None:
+    key = mock.add_key("deploy bot", comments="of the pipeline").api_key
+    assert run("update", key.id, "--name", "bot", "--yes").code == 0
+    assert keys.show(key.id).comments == "of the pipeline"
+    result = run("update", key.id, "--comments", "of nobody", "--yes")
+    assert "  comments: of the pipeline -> of nobody\n" in result.err
+    assert keys.show(key.id).comments == "of nobody"
+    assert run("update", key.id, "--comments", "", "--yes").code == 0
+    assert not keys.show(key.id).comments
+    result = run("update", key.id, "--comments", "a\0b", "--yes")
+    assert (result.code, keys.show(key.id).comments) == (1, "")
+    assert "--comments: does not match" in result.err
 
 
 def test_with_yes_nobody_is_asked(both: Run, keys: KeysClient, key: APIKey) -> None:

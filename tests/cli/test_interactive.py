@@ -33,7 +33,7 @@ def test_it_is_asked_for_at_a_terminal(terminal: Open, keys: KeysClient, tmp_pat
     assert ended(child) == 0
     key = by_name(keys, "deploy bot")
     assert [role.name for role in key.roles] == [min({*AccountRole} - {AccountRole.API_KEYS_MANAGE}), "viewer"]
-    assert (key.team_ids, [role.name for role in key.team_roles]) == ([TEAM], ["schedules_reader"])
+    assert (list(key.team_ids), [role.name for role in key.team_roles]) == ([TEAM], ["schedules_reader"])
     assert works(keys, token_in(tmp_path / "token"), key.id)
 
 
@@ -57,8 +57,8 @@ def test_a_wrong_answer_is_asked_for_again(
     result = run("create", "--interactive")
     assert result.code == 0
     assert f"has 0 characters, but takes 1 to {contract.API_KEY_DEFINITION_NAME_MAX_LENGTH} characters" in result.err
-    assert "'viwer' is not an account role; did you mean 'viewer'?" in result.err
-    assert "'0' is not an account role" in result.err
+    assert "unknown role 'viwer'; did you mean 'viewer'?" in result.err
+    assert "unknown role '0'" in result.err
     assert "taken exists; --force replaces what is in it" in result.err
     told = f"Create deploy bot with the roles (none), and schedules_reader in {TEAM} (--token-file {tmp_path}/token)?"
     assert told in result.err

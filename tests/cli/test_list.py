@@ -18,6 +18,7 @@ from incident_io_keys.cli._terminal import Terminal
 from incident_io_keys.testing import MockAPI, faults
 from incident_io_keys_generated import contract
 
+from ..conftest import unused
 from .conftest import COMMAND, DAY, TEAM, Open, Run, ended, rows, screen
 
 
@@ -36,6 +37,11 @@ def test_one_key_in_full(both: Run, mock: MockAPI) -> None:
     assert shown["roles"].split("  ") == ["viewer", key.roles[0].description]
     assert (shown["teams"], shown["creator"]) == (TEAM, "Dashboard user (person)")
     assert shown["token issued"].endswith(" UTC, 3 months")
+    assert (shown["last used"], shown["comments"]) == ("-", "-")
+    key = mock.add_key("used", comments="of the pipeline", unused_seconds=100 * DAY).api_key
+    shown = {line[:12].strip(): line[14:] for line in rows(both("show", key.id, "--output", "table").out)}
+    assert shown["last used"].endswith(" UTC, 3 months ago")
+    assert shown["comments"] == "of the pipeline"
 
 
 def test_one_key_at_a_terminal(terminal: Open, mock: MockAPI) -> None:
@@ -55,7 +61,7 @@ def names(out: str) -> list[str]:
 def test_piped_it_is_json_in_the_api_s_own_form(process: Run, keys: KeysClient) -> None:
     result = process("list")
     assert (result.code, result.err) == (0, "")
-    assert json.loads(result.out) == [key.to_dict() for key in keys.list()]
+    assert [unused(key) for key in json.loads(result.out)] == [unused(key).to_dict() for key in keys.list()]
 
 
 @pytest.mark.usefixtures("some")
@@ -85,10 +91,12 @@ def test_ages_are_coloured_unless_no_color_says_otherwise(
 def test_a_wide_terminal_has_a_column_for_everything(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     head, *lines = rows(run("list", "--output", "table").out)
-    assert head.split() == ["NAME", "ID", "ROLES", "TEAMS", "CREATOR", "CREATED", "TOKEN", "AGE"]
+    assert head.split() == ["NAME", "ID", "ROLES", "TEAMS", "CREATOR", "CREATED", "TOKEN", "AGE", "LAST", "USED"]
     [line] = [line for line in lines if line.startswith("on-call sync")]
     assert TEAM in line
-    assert line.endswith("just now")
+    assert line.endswith("just now    -")
+    [manager] = [line for line in lines if line.startswith("Manager")]
+    assert manager.endswith("just now    just now")
 
 
 @pytest.mark.usefixtures("some")
@@ -114,10 +122,31 @@ def test_filters(run: Run, filters: list[str], meant: list[str]) -> None:
     assert result.err == ("" if meant else "no key fits, of 4 keys\n")
 
 
+def test_unused_keys_are_those_that_nobody_has_used_for_so_long(run: Run, mock: MockAPI) -> None:
+    mock.add_key("never", age_seconds=100 * DAY)
+    mock.add_key("long ago", age_seconds=200 * DAY, unused_seconds=95 * DAY)
+    mock.add_key("lately", age_seconds=200 * DAY, unused_seconds=DAY)
+    mock.add_key("new")
+    result = run("list", "--unused-for", "90 days")
+    assert (result.code, names(result.out), result.err) == (0, ["never", "long ago"], "")
+    assert names(run("list", "--unused-for", "97 days", "--name", "[nl]*").out) == ["never"]
+    refused = run("list", "--unused-for", "soon")
+    assert (refused.code, refused.out) == (1, "")
+    assert "--unused-for: 'soon' is no age" in refused.err
+
+
+def test_where_the_api_does_not_say_when_keys_were_used_nobody_knows_which_are_unused(run: Run, mock: MockAPI) -> None:
+    mock.add_key("never", age_seconds=100 * DAY)
+    mock.fail_next(faults.DropProperty("api_keys.last_used_at"), operation="list")
+    result = run("list", "--unused-for", "90 days")
+    assert (result.code, result.out) == (1, "")
+    assert "the API does not say when these keys were last used" in result.err
+
+
 @pytest.mark.usefixtures("some")
 def test_json_lines(run: Run, keys: KeysClient) -> None:
     lines = run("list", "--output", "jsonl").out.splitlines()
-    assert [json.loads(line) for line in lines] == [key.to_dict() for key in keys.list()]
+    assert [unused(json.loads(line)) for line in lines] == [unused(key).to_dict() for key in keys.list()]
 
 
 def test_a_role_that_nobody_has_is_a_typing_error(run: Run) -> None:
@@ -135,7 +164,8 @@ def test_a_role_that_nobody_has_is_a_typing_error(run: Run) -> None:
 def test_csv_holds_nothing_that_a_spreadsheet_would_compute(run: Run, mock: MockAPI, dangerous: str) -> None:
     mock.add_key(f"{dangerous}, 'and' more", ["viewer", "incident_creator"])
     head, _, row = csv.reader(io.StringIO(run("list", "--output", "csv").out))
-    assert head == ["id", "name", "roles", "team_ids", "team_roles", "creator", "created_at", "token_last_issued_at"]
+    assert head[:5] == ["id", "name", "roles", "team_ids", "team_roles"]
+    assert head[5:] == ["creator", "created_at", "token_last_issued_at", "last_used_at", "comments"]
     shown = dangerous.replace("\t", "\\t")
     assert row[1:3] == [("" if shown[0] == "\\" else "'") + shown + ", 'and' more", "viewer incident_creator"]
 

@@ -21,7 +21,7 @@ AWKWARD = "a|b `c` [d](http://e) <i>f</i> *g* _h_ \\ @team www.e.com \x1b[31m :x
 
 
 def test_at_a_terminal_it_is_a_table_and_a_sum(terminal: Open, mock: MockAPI) -> None:
-    mock.add_key("deploy bot", ["viewer"], age_seconds=400 * DAY)
+    mock.add_key("deploy bot", ["viewer"], age_seconds=400 * DAY, unused_seconds=0)
     child = terminal("audit")
     assert ended(child) == 0
     shown = screen(child.before or "")

@@ -39,7 +39,7 @@ def written(width: int, *pages: list[APIKey], later: int | None = None) -> list[
 @pytest.mark.parametrize("width", [40, 60, 77, 78, 80, 119, 120, 139, 140, 200])
 def test_at_any_width_a_key_is_readable(width: int) -> None:
     team = "01FDAG4SAP5TYPT98WGR2N7W91"
-    head, *lines = written(width, [evolve(BOT, team_ids=[team])])
+    head, *lines = written(width, [evolve(BOT, team_ids=(team,))])
     assert all(len(line) <= width for line in (head, *lines))
     text = " ".join(lines)
     assert "deploy bot" in text
@@ -59,8 +59,8 @@ def test_the_head_is_there_once_and_a_change_of_width_changes_nothing() -> None:
 
 
 def test_what_would_fill_the_screen_is_counted() -> None:
-    roles = [Role(name=f"role_{number}", description="") for number in range(7)]
-    teams = [f"team {number}" for number in range(4)]
+    roles = tuple(Role(name=f"role_{number}", description="") for number in range(7))
+    teams = tuple(f"team {number}" for number in range(4))
     [line] = written(200, [evolve(BOT, roles=roles, team_ids=teams)])[1:]
     assert "7 roles; `show` has them" in line
     assert "4 teams; `show` has them" in line
@@ -70,14 +70,14 @@ def test_what_would_fill_the_screen_is_counted() -> None:
 def test_an_instant_at_the_beginning_of_the_calendar_is_one() -> None:
     first = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=2)))
     [line] = written(200, [evolve(BOT, created_at=first, token_last_issued_at=first)])[1:]
-    assert line.endswith("2025 years")
+    assert "2025 years" in line
 
 
 def test_ids_of_any_length_have_their_place() -> None:
     for width in (80, 160):
         lines = written(width, [evolve(BOT, id="x" * 200)])
-        assert lines[1].startswith("deploy bot ")
-        assert " viewer " in lines[1]
+        [line] = [line for line in lines if line.startswith("deploy bot ")]
+        assert " viewer " in line
         assert all(len(line) <= width for line in lines)
         assert sum(line.count("x") for line in lines) == 200
 

@@ -76,6 +76,6 @@ def definition_of(key: APIKey) -> dict[str, Any]:
     return {
         "name": key.name,
         "role_names": [role.name for role in key.roles],
-        "team_ids": key.team_ids,
+        "team_ids": list(key.team_ids),
         "team_role_names": [role.name for role in key.team_roles],
     }

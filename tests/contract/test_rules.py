@@ -94,7 +94,7 @@ def test_a_name_is_as_long_as_its_characters_are_many(keys: Any) -> None:
 def test_team_ids_come_back_in_the_order_in_which_they_were_given(keys: Any) -> None:
     given = {"name": "x", "role_names": [], "team_ids": ["B", "A"], "team_role_names": ["schedules_reader"]}
     key = keys.create(**given).api_key
-    assert key.team_ids == ["B", "A"]
+    assert key.team_ids == ("B", "A")
     assert keys.show(key.id) == key
 
 

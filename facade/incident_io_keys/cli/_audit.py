@@ -18,14 +18,20 @@ from incident_io_keys_generated.models import AccountRole, APIKey, TeamRole
 
 from ..custody._created import utc
 from ._ages import in_words
+from ._filters import is_unused, last_use_is_known
 
 # Roles whose holder can reach secrets, open doors for others, or change who may do what. docs/audit.md has the list.
 POWERFUL: Final = (
+    AccountRole.ACT_ON_BEHALF_OF_USERS,
     AccountRole.API_KEYS_MANAGE,
     AccountRole.GLOBAL_ACCESS,
     AccountRole.INCIDENT_MEMBERSHIPS_EDITOR,
     AccountRole.MANAGE_SETTINGS,
+    AccountRole.NOTIFICATION_METHODS_MANAGE,
+    AccountRole.PRIVATE_ESCALATION_WORKFLOWS_EDITOR,
     AccountRole.PRIVATE_WORKFLOWS_EDITOR,
+    AccountRole.SECRETS_MANAGE,
+    AccountRole.SECRETS_USE,
     AccountRole.SECURITY_SETTINGS_EDITOR,
     AccountRole.TEAM_MEMBERSHIPS_MANAGE,
 )
@@ -80,6 +86,7 @@ class Report:
         keys: All of them.
         older_than: From which age on a token is old, in the words of who asked.
         limit: Up to when a token had to be issued to be old.
+        unused_for: For how long a key has to be unused to be a finding, in the words of who asked.
         findings: The worst first.
     """
 
@@ -88,6 +95,7 @@ class Report:
     keys: Sequence[APIKey]
     older_than: str
     limit: datetime
+    unused_for: str
     findings: Sequence[Finding]
 
     def counts(self) -> dict[Severity, int]:
@@ -112,6 +120,8 @@ class Review:
         now: What time it is.
         limit: Up to when a token had to be issued to be old.
         older_than: The same in words.
+        unused_since: Since when a key has to be unused to be a finding.
+        unused_for: The same in words.
         powerful: Names of roles that only few keys should have.
         accepted: IDs of keys whose roles and creator were looked at and are as they should be.
     """
@@ -119,6 +129,8 @@ class Review:
     now: datetime
     limit: datetime
     older_than: str
+    unused_since: datetime
+    unused_for: str
     powerful: frozenset[str]
     accepted: frozenset[str]
 
@@ -133,6 +145,7 @@ class Review:
             keys=keys,
             older_than=self.older_than,
             limit=self.limit,
+            unused_for=self.unused_for,
             findings=found,
         )
 
@@ -159,6 +172,28 @@ class Review:
                 message=f"its token is {in_words(issued, self.now)} old" + (", and it may do much" if powerful else ""),
                 advice="rotate it, or delete the key if nobody uses it",
             )
+
+    def unused_keys(self, keys: Sequence[APIKey]) -> Iterator[Finding]:
+        """Keys that nobody uses."""
+        if keys and not last_use_is_known(keys):
+            yield Finding(
+                check="unused-key",
+                severity=Severity.INFO,
+                key=None,
+                message="the API does not say when these keys were last used",
+                advice="ask their owners which keys they use",
+            )
+            return
+        for key in keys:
+            if is_unused(key, self.unused_since):
+                used = key.last_used_at
+                yield Finding(
+                    check="unused-key",
+                    severity=Severity.MEDIUM if any(self._powerful_of(key)) else Severity.LOW,
+                    key=key,
+                    message="it was never used" if used is None else f"it was last used {in_words(used, self.now)} ago",
+                    advice="delete it, or find out what it is kept for",
+                )
 
     def powerful_roles(self, keys: Sequence[APIKey]) -> Iterator[Finding]:
         """Keys that may do more than most should."""
@@ -249,6 +284,7 @@ class Review:
 
 _RULES: Final[Sequence[Callable[[Review, Sequence[APIKey]], Iterator[Finding]]]] = (
     Review.old_tokens,
+    Review.unused_keys,
     Review.powerful_roles,
     Review.unknown_roles,
     Review.made_by_keys,

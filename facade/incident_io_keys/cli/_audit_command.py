@@ -21,6 +21,13 @@ _SEVERITIES = [severity.word for severity in sorted(Severity, reverse=True)]
     "--older-than", default="90 days", show_default=True, metavar="AGE", help="From which age on a token is old."
 )
 @click.option(
+    "--unused-for",
+    default="90 days",
+    show_default=True,
+    metavar="AGE",
+    help="For how long an older key has to be unused to be a finding.",
+)
+@click.option(
     "--powerful-role",
     multiple=True,
     metavar="ROLE",
@@ -47,6 +54,7 @@ _SEVERITIES = [severity.word for severity in sorted(Severity, reverse=True)]
 def audit(
     session: Session,
     older_than: str,
+    unused_for: str,
     powerful_role: tuple[str, ...],
     accept: tuple[str, ...],
     fail_on: str | None,
@@ -56,6 +64,7 @@ def audit(
 
     \b
     old-token        medium; high if twice as old, or with a powerful role
+    unused-key       low; medium with a powerful role
     powerful-role    high in the account, medium in teams
     made-by-key      low
     unknown-role     low: a role that this version does not know
@@ -68,6 +77,8 @@ def audit(
         now=instant,
         limit=limit_ago(older_than, instant),
         older_than=older_than,
+        unused_since=limit_ago(unused_for, instant, "unused_for"),
+        unused_for=unused_for,
         powerful=frozenset(powerful_role or map(str, POWERFUL)),
         accepted=frozenset(accept),
     )

@@ -42,7 +42,9 @@ _OPTIONS: Final = {
     "team_ids": "--team",
     "team_role_names": "--team-role",
     "grace_period_minutes": "--grace",
+    "comments": "--comments",
     "older_than": "AGE",
+    "unused_for": "--unused-for",
     "caller": "--caller",
 }
 # The same within a text, where the longer ones come first; and what the client advises to call.
@@ -51,6 +53,9 @@ _WORDS: Final = {
     "role_names": "--role",
     "team_ids": "--team",
     "pass token=..., or": "",
+    'upgrade incident-io-keys or pass Role(name=..., description="")': (
+        "upgrade incident-io-keys, or give it with --unchecked-role or --unchecked-team-role"
+    ),
     "`caller`": "--caller",
     "run resume": "run incident-io-keys resume",
     "rotate_into": "incident-io-keys rotate",

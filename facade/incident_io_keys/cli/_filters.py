@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Final
 
@@ -13,12 +12,12 @@ from attrs import frozen
 from incident_io_keys_generated.models import AccountRole, APIKey, TeamRole
 
 from .._arguments import refuse
+from ..custody._created import utc
 from ..custody._due import is_due, limit_of
 from ..errors import Problem
+from ..roles import similar_roles
 from ._terminal import Terminal
 
-# How much of two words has to be the same for the one to be a typing error for the other.
-_SAME: Final = 0.85
 _KNOWN: Final = {role.value for role in (*AccountRole, *TeamRole)}
 
 
@@ -31,12 +30,14 @@ class Filter:
         teams: It has one of these.
         names: It has a name of one of these patterns, which are as the shell has them. Case does not count.
         limit: Its token was issued then, or before.
+        unused_since: It was created then or before, and not used since.
     """
 
     roles: frozenset[str]
     teams: frozenset[str]
     names: tuple[str, ...]
     limit: datetime | None
+    unused_since: datetime | None
 
     @classmethod
     def of(
@@ -46,15 +47,17 @@ class Filter:
         team: tuple[str, ...] = (),
         name: tuple[str, ...] = (),
         older_than: str | None,
+        unused_for: str | None = None,
         now: datetime,
     ) -> Filter:
         """Read what the options say.
 
         Raises:
-            InvalidRequestError: `older_than` is no age.
+            InvalidRequestError: `older_than` or `unused_for` is no age.
         """
         limit = None if older_than is None else limit_ago(older_than, now)
-        return cls(roles=frozenset(role), teams=frozenset(team), names=name, limit=limit)
+        unused_since = None if unused_for is None else limit_ago(unused_for, now, "unused_for")
+        return cls(roles=frozenset(role), teams=frozenset(team), names=name, limit=limit, unused_since=unused_since)
 
     def takes(self, key: APIKey) -> bool:
         """Whether a key is meant."""
@@ -63,17 +66,28 @@ class Filter:
             and (not self.teams or not self.teams.isdisjoint(key.team_ids))
             and (not self.names or any(fnmatchcase(key.name.casefold(), name.casefold()) for name in self.names))
             and (self.limit is None or is_due(key, self.limit))
+            and (self.unused_since is None or is_unused(key, self.unused_since))
         )
 
 
-def limit_ago(older_than: str, now: datetime) -> datetime:
+def is_unused(key: APIKey, since: datetime) -> bool:
+    """Whether a key was created at an instant or before, and not used after it."""
+    return utc(key.created_at) <= since and (key.last_used_at is None or utc(key.last_used_at) <= since)
+
+
+def last_use_is_known(keys: Iterable[APIKey]) -> bool:
+    """Whether the API says when keys were last used. Only then is a key without it one that was never used."""
+    return any(key.last_used_at is not None for key in keys)
+
+
+def limit_ago(age: str, now: datetime, option: str = "older_than") -> datetime:
     """The instant that is so long ago.
 
     Raises:
         InvalidRequestError: It is no age.
     """
     problems: list[Problem] = []
-    limit = limit_of(older_than, now, problems)
+    limit = limit_of(age, now, problems, option)
     refuse("nothing was sent", problems)
     return limit
 
@@ -97,8 +111,7 @@ def refuse_unknown_roles(terminal: Terminal, names: Iterable[str], held: set[str
     problems = []
     for name in sorted(set(names) - _KNOWN - held):
         message = "no key has this role, and this version does not know it"
-        # Strict: the API has added roles that are like others.
-        if close := get_close_matches(name, _KNOWN, n=1, cutoff=_SAME):
+        if close := similar_roles(name, _KNOWN):
             problems.append(Problem(name, message, f"did you mean {close[0]!r}?"))
         else:
             terminal.tell(f"{name}: {message}")

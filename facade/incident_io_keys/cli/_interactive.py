@@ -21,7 +21,7 @@ from .._arguments import check_text
 from ..errors import Problem
 from ..roles import parse_roles
 from ._destinations import check_place
-from ._session import Session
+from ._session import DESCRIPTIONS, Session, in_order
 
 RoleT = TypeVar("RoleT", AccountRole, TeamRole)
 
@@ -43,13 +43,14 @@ def ask_for_a_key(
     if not session.terminal.can_ask:
         raise click.UsageError("--interactive needs a terminal")
     name = given["name"] or _ask_name(session)
-    roles = given["role_names"] or _ask_roles(session, "account", AccountRole, contract.ACCOUNT_ROLE_DESCRIPTIONS)
+    roles = given["role_names"] or _ask_roles(session, "account", AccountRole)
     teams, team_roles = given["team_ids"], given["team_role_names"]
     if not teams and not team_roles:
         teams = session.terminal.ask("Teams in which it has further roles (IDs, or nothing)").replace(",", " ").split()
     while teams and not team_roles:
-        team_roles = _ask_roles(session, "teams", TeamRole, contract.TEAM_ROLE_DESCRIPTIONS)
+        team_roles = _ask_roles(session, "teams", TeamRole)
     definition = {"name": name, "role_names": roles, "team_ids": teams, "team_role_names": team_roles}
+    definition["comments"] = given["comments"]
     if not show_token and not any(into.values()):
         into = {**into, "token_file": _ask_file(session, force=force)}
     return definition, into
@@ -68,13 +69,13 @@ def _ask_name(session: Session) -> str:
         session.terminal.tell(problems[0])
 
 
-def _ask_roles(session: Session, where: str, kind: type[RoleT], words: dict[str, str]) -> Sequence[RoleT]:
-    names = [role.value for role in sorted(kind) if role.value not in _NOT_HERE]
+def _ask_roles(session: Session, where: str, kind: type[RoleT]) -> Sequence[RoleT]:
+    names = [name for name in in_order(kind) if name not in _NOT_HERE]
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column()
     table.add_column(min_width=max(map(len, names)))
     for number, name in enumerate(names, 1):
-        table.add_row(str(number), Text(name), Text(words.get(name, ""), "dim"))
+        table.add_row(str(number), Text(name), Text(DESCRIPTIONS[kind].get(name, ""), "dim"))
     session.terminal.err.print(table)
     while True:
         answer = session.terminal.ask(f"Roles in the {where} (numbers or names, or nothing)").replace(",", " ").split()

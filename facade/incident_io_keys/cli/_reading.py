@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import click
 
-from incident_io_keys_generated import contract
 from incident_io_keys_generated.models import AccountRole, APIKey, TeamRole
 
 from ..client import KeysClient
 from ..pagination import Page
-from ._filters import Filter, refuse_unknown_roles, roles_of
-from ._session import Session, filters, now, output
+from ._filters import Filter, last_use_is_known, refuse_unknown_roles, roles_of
+from ._session import DESCRIPTIONS, Session, filters, in_order, now, output
 from ._terminal import Waiting, counted
 from ._writers import CSVWriter, JSONLinesWriter, JSONWriter, Writer, as_answer
 
@@ -23,21 +22,31 @@ from ._writers import CSVWriter, JSONLinesWriter, JSONWriter, Writer, as_answer
 @output("table", "json", "jsonl", "csv")
 @filters
 @click.option("--older-than", metavar="AGE", help='Only keys whose token is older: "90 days", "3 months".')
+@click.option(
+    "--unused-for",
+    metavar="AGE",
+    help='Only keys that were not used for that long, or never, and are older: "90 days".',
+)
 @click.pass_obj
-def list_(session: Session, output: str | None, meant: dict[str, Any], older_than: str | None) -> None:
+def list_(
+    session: Session, output: str | None, meant: dict[str, Any], older_than: str | None, unused_for: str | None
+) -> None:
     """List the keys that you may see.
 
-    They are written as they arrive, page by page.
+    They are written as they arrive, page by page. With --unused-for, they are written once all have arrived.
     """
-    taken = Filter.of(**meant, older_than=older_than, now=now())
+    taken = Filter.of(**meant, older_than=older_than, unused_for=unused_for, now=now())
     writer = _writer(session, session.format(output))
     seen = found = 0
     held: set[str] = set()
     with session.client() as keys, session.terminal.waiting("asking for keys") as waiting:
-        for page in pages(keys, waiting):
-            chosen = [key for key in page.keys if taken.takes(key)]
-            seen, found = seen + len(page.keys), found + len(chosen)
-            held |= roles_of(page.keys)
+        parts: Iterator[Sequence[APIKey]] = (page.keys for page in pages(keys, waiting))
+        if unused_for is not None:
+            parts = iter([_with_last_use([key for part in parts for key in part])])
+        for part in parts:
+            chosen = [key for key in part if taken.takes(key)]
+            seen, found = seen + len(part), found + len(chosen)
+            held |= roles_of(part)
             if chosen:
                 with waiting.aside():
                     writer.write(chosen)
@@ -46,6 +55,17 @@ def list_(session: Session, output: str | None, meant: dict[str, Any], older_tha
     writer.end()
     if not found:
         session.terminal.tell(f"no key fits, of {counted(seen, 'key')}" if seen else "there are no keys")
+
+
+def _with_last_use(keys: Sequence[APIKey]) -> Sequence[APIKey]:
+    """Return the keys.
+
+    Raises:
+        ClickException: The API does not say of any of them when it was last used.
+    """
+    if keys and not last_use_is_known(keys):
+        raise click.ClickException("the API does not say when these keys were last used")
+    return keys
 
 
 def pages(keys: KeysClient, waiting: Waiting) -> Iterator[Page]:
@@ -108,20 +128,14 @@ def roles(session: Session, output: str | None) -> None:
     They are those of the contract that this version was made from. The API may have more by now.
     """
     known: dict[str, dict[str, Any]] = {}
-    for kind, where, words in _ROLES:
+    for kind, where in ((AccountRole, "account"), (TeamRole, "team")):
         for role in kind:
             of_both = known.setdefault(role.value, {"name": role.value, "account": None, "team": None})
-            of_both[where] = words.get(role.value, "")
-    found = [known[name] for name in sorted(known)]
+            of_both[where] = DESCRIPTIONS[kind].get(role.value, "")
+    found = [known[name] for name in in_order(known)]
     if session.format(output) == "table":
         from ._tables import roles_table
 
         session.terminal.out.print(roles_table(found))
     else:
         session.terminal.write(as_answer(found))
-
-
-_ROLES: Final = (
-    (AccountRole, "account", contract.ACCOUNT_ROLE_DESCRIPTIONS),
-    (TeamRole, "team", contract.TEAM_ROLE_DESCRIPTIONS),
-)

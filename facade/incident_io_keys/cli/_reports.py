@@ -56,6 +56,7 @@ def _json(report: Report, terminal: Terminal) -> None:
         "at": report.at.isoformat(timespec="seconds"),
         "endpoint": report.endpoint,
         "older_than": report.older_than,
+        "unused_for": report.unused_for,
         "keys": len(report.keys),
         "limit": LIMIT_ACTIVE_KEYS,
         "counts": {severity.word: count for severity, count in report.counts().items()},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from ..custody import Keeper
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+DESCRIPTIONS: Final[dict[type[AccountRole | TeamRole], dict[str, str]]] = {
+    AccountRole: contract.ACCOUNT_ROLE_DESCRIPTIONS,
+    TeamRole: contract.TEAM_ROLE_DESCRIPTIONS,
+}
 
 _USER_AGENT: Final = "incident-io-keys-cli"
 
@@ -120,9 +125,16 @@ class NonEmptyPath(click.Path):
 
 
 def completed(*kinds: type[AccountRole | TeamRole]) -> Callable[[Any, Any, str], list[CompletionItem]]:
-    """What completes an option that takes a role."""
-    names = sorted({role.value for kind in kinds for role in kind})
-    return lambda _context, _parameter, begun: [CompletionItem(name) for name in names if name.startswith(begun)]
+    """Return what completes an option that takes a role, with what each role allows."""
+    words = {name: text for kind in reversed(kinds) for name, text in DESCRIPTIONS[kind].items()}
+    names = in_order({role.value for kind in kinds for role in kind})
+    items = [CompletionItem(name, help=words.get(name)) for name in names]
+    return lambda _context, _parameter, begun: [item for item in items if item.value.startswith(begun)]
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Return the names of roles in alphabetical order, the one that only the dashboard gives last."""
+    return sorted(names, key=lambda name: (name == AccountRole.API_KEYS_MANAGE, name))
 
 
 def filters(function: F) -> F:

@@ -68,8 +68,8 @@ class TableWriter:
         if self._width >= _WIDE:
             return ("NAME", "ID", "ROLES", "TEAMS", "CREATOR", "CREATED", "TOKEN AGE", "LAST USED")
         if self._width >= _MEDIUM:
-            return ("NAME, ID", "ROLES", "TEAMS", "CREATED, BY", "TOKEN AGE", "LAST USED")
-        return ("NAME, ID, ROLES", "TOKEN AGE", "LAST USED")
+            return ("NAME, ID", "ROLES", "TEAMS", "CREATED, BY", "TOKEN AGE, LAST USED")
+        return ("NAME, ID, ROLES", "TOKEN AGE, LAST USED")
 
     def _settled(self, keys: list[APIKey]) -> Sequence[int]:
         id_width = max([_ID, *(len(cell(key.id)) for key in keys)])
@@ -81,9 +81,9 @@ class TableWriter:
             return (name, id_width, roles, team, rest - name - roles - team, _DATE, _AGE, _AGE)
         if self._width >= _MEDIUM:
             id_width = min(id_width, self._width // 3)
-            rest = self._width - id_width - len("TEAMS") - _CREATOR - 2 * _AGE - 5 * _SPACE
-            return (id_width, rest, len("TEAMS"), _CREATOR, _AGE, _AGE)
-        return (max(1, self._width - 2 * (_AGE + _SPACE)), _AGE, _AGE)
+            rest = self._width - id_width - len("TEAMS") - _CREATOR - _AGE - 4 * _SPACE
+            return (id_width, rest, len("TEAMS"), _CREATOR, _AGE)
+        return (max(1, self._width - _AGE - _SPACE), _AGE)
 
     def _row(self, key: APIKey) -> list[RenderableType]:
         name, key_id, created = cell(key.name, "bold"), cell(key.id, "dim"), Text(_date(key.created_at))
@@ -95,11 +95,11 @@ class TableWriter:
                 *(cell(key.name), cell(key.id), _roles(key), Text("\n").join(teams or [Text("-")])),
                 *(cell(creator_of(key) or "-"), created, self._age(key), self._last_used(key)),
             ]
+        ages = _lines(self._age(key), self._last_used(key))
         if self._width >= _MEDIUM:
             by = _lines(created, cell(creator_of(key) or "-", "dim"))
-            ages = (self._age(key), self._last_used(key))
-            return [_lines(name, key_id), _roles(key), Text(str(len(key.team_ids) or "-")), by, *ages]
-        return [_lines(name, key_id, _roles(key)), self._age(key), self._last_used(key)]
+            return [_lines(name, key_id), _roles(key), Text(str(len(key.team_ids) or "-")), by, ages]
+        return [_lines(name, key_id, _roles(key)), ages]
 
     def _age(self, key: APIKey) -> Text:
         issued = key.token_last_issued_at

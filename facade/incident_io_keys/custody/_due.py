@@ -59,36 +59,36 @@ def is_due(key: APIKey, limit: datetime) -> bool:
     return utc(key.token_last_issued_at) <= limit
 
 
-def limit_of(older_than: object, now: datetime | None, problems: list[Problem]) -> datetime:
-    """The instant up to which a token had to be issued to be due."""
+def limit_of(older_than: object, now: datetime | None, problems: list[Problem], field: str = "older_than") -> datetime:
+    """Return the instant that was an age ago. `field` names that age, for the problems."""
     if now is not None:
         check_instant("now", now, problems)
     present = now if isinstance(now, datetime) and now.tzinfo is not None else datetime.now(UTC)
-    age = _age(older_than, problems)
+    age = _age(older_than, problems, field)
     try:
         # In UTC: other clocks leave out hours, and repeat some.
         limit: datetime = present.astimezone(UTC) - age
     except (ValueError, OverflowError):
-        problems.append(Problem("older_than", "is longer ago than the calendar goes"))
+        problems.append(Problem(field, "is longer ago than the calendar goes"))
         return present
     if limit >= present:
-        problems.append(Problem("older_than", "has to be more than nothing"))
+        problems.append(Problem(field, "has to be more than nothing"))
     return limit
 
 
-def _age(older_than: object, problems: list[Problem]) -> timedelta | relativedelta:
+def _age(older_than: object, problems: list[Problem], field: str) -> timedelta | relativedelta:
     if isinstance(older_than, timedelta | relativedelta):
         return older_than
     example = 'such as "90 days" or "3 months"'
     if not isinstance(older_than, str):
         advice = f"give a timedelta, or a text {example}"
-        problems.append(Problem("older_than", f"takes an age, not {kind_of(older_than)}", advice))
+        problems.append(Problem(field, f"takes an age, not {kind_of(older_than)}", advice))
         return timedelta(1)
     age, position = relativedelta(), 0
     while match := _PART.match(older_than, position):
         age += relativedelta(**{f"{match[2]}s": int(match[1])})  # type: ignore[arg-type]
         position = match.end()
     if not position or older_than[position:].strip():
-        problems.append(Problem("older_than", f"{shown(older_than)} is no age", f"write one {example}"))
+        problems.append(Problem(field, f"{shown(older_than)} is no age", f"write one {example}"))
         return timedelta(1)
     return age
