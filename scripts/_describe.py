@@ -10,11 +10,12 @@ import enum
 import importlib
 import importlib.metadata
 import inspect
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any, get_type_hints, is_typeddict
+from typing import Any
 
 import attrs
 import click
@@ -28,8 +29,8 @@ MODULES = (
 )
 # Of what a class inherits from outside, users know it.
 FOREIGN = ("builtins", "enum", "typing", "collections.abc", "abc")
-# Of the clients, what both of them have; users never write its name.
-PRIVATE = ("BaseClient",)
+# What the clients share, and what the models share. Users never write these names.
+PRIVATE = ("BaseClient", "Model")
 # What a statement calls, beside what is called by name.
 STATEMENTS = {"__call__", *("__iter__", "__aiter__", "__enter__", "__exit__", "__aenter__", "__aexit__")}
 
@@ -77,9 +78,6 @@ def class_lines(kind: type, path: str, sources: griffe.Object) -> Iterator[str]:
     if issubclass(kind, enum.Enum):
         yield from (f"{path}.{member.name} = {member.value!r}" for member in kind)
         return
-    if is_typeddict(kind):
-        yield from (f"{path}[{name}]: {shown(hint)}" for name, hint in get_type_hints(kind).items())
-        return
     if attrs.has(kind):
         fields = [each for each in attrs.fields(kind) if each.init and each.name[0] != "_"]
         yield from (field_line(path, each, index) for index, each in enumerate(fields))
@@ -103,9 +101,9 @@ def field_line(path: str, field: attrs.Attribute[Any], index: int) -> str:
     """A field of an attrs class, which is an argument too."""
     order = "" if field.kw_only else f", positional {index}"
     if field.default is attrs.NOTHING:
-        return f"{path}.{field.name}: {field.type} (required{order})"
+        return f"{path}.{field.name}: {shown(field.type)} (required{order})"
     default = "..." if isinstance(field.default, attrs.Factory) else repr(field.default)  # type: ignore[arg-type]
-    return f"{path}.{field.name}: {field.type} = {default}{order and f' ({order[2:]})'}"
+    return f"{path}.{field.name}: {shown(field.type)} = {default}{order and f' ({order[2:]})'}"
 
 
 def member_lines(value: Any, path: str) -> Iterator[str]:
@@ -128,11 +126,6 @@ def function_lines(function: Any, path: str, *, bound: bool = False, called: boo
         yield f"{path}(): {kind}-> {shown(signature.return_annotation)}"
     parameters = list(signature.parameters.values())[1 if bound else 0 :]
     for index, parameter in enumerate(parameters):
-        if str(parameter.annotation).startswith("Unpack["):
-            # What `**optional` stands for.
-            known = getattr(sys.modules[function.__module__], str(parameter.annotation)[7:-1])
-            yield from (f"{path}({name}): {shown(hint)} = None" for name, hint in get_type_hints(known).items())
-            continue
         star = "*" * (parameter.kind is parameter.VAR_POSITIONAL) + "**" * (parameter.kind is parameter.VAR_KEYWORD)
         notes = ["required"] if parameter.default is parameter.empty and not star else []
         notes += [] if star or parameter.kind is parameter.KEYWORD_ONLY else [f"positional {index}"]
@@ -143,7 +136,8 @@ def function_lines(function: Any, path: str, *, bound: bool = False, called: boo
 
 def shown(annotation: Any) -> str:
     """An annotation, as it is written."""
-    return annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
+    text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
+    return re.sub(r"\b(incident_io_keys\w*|collections\.abc|typing)\.(\w+\.)*(?=\w)", "", text)
 
 
 def attributes(kind: type, sources: griffe.Object) -> dict[str, Any]:

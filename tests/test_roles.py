@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
 from incident_io_keys import AccountRole, Problem, Role, TeamRole
-from incident_io_keys.roles import check_team_pair, parse_roles
+from incident_io_keys.roles import check_team_pair, parse_roles, similar_roles
+
+NEWER = 'if the API has a role of that name, upgrade incident-io-keys or pass Role(name=..., description="")'
 
 
 def read(values: object, kind: type[AccountRole] | type[TeamRole] = AccountRole) -> tuple[list[str], list[str]]:
@@ -15,8 +18,8 @@ def read(values: object, kind: type[AccountRole] | type[TeamRole] = AccountRole)
         roles = parse_roles("roles", values, AccountRole, problems)
     else:
         roles = parse_roles("roles", values, TeamRole, problems)
-    assert all(type(role) is kind for role in roles)
-    return [role.value for role in roles], [str(problem) for problem in problems]
+    # A role that this version does not know is its name.
+    return [str(role) for role in roles], [str(problem) for problem in problems]
 
 
 def test_members_and_names_are_as_good() -> None:
@@ -48,13 +51,30 @@ def test_no_roles_are_fine() -> None:
 def test_a_misspelled_role_gets_a_suggestion(written: str, meant: str) -> None:
     assert read(["viewer", written]) == (
         ["viewer"],
-        [f"roles[1]: {written!r} is not an account role; did you mean {meant!r}?"],
+        [f"roles[1]: unknown role {written!r}; did you mean {meant!r}? I{NEWER[1:]}"],
     )
 
 
-def test_a_role_like_no_other_gets_the_list() -> None:
-    _, [problem] = read(["xyz"], TeamRole)
-    assert problem == f"roles[0]: 'xyz' is not a team role; there are {', '.join(TeamRole)}"
+def test_an_unknown_role_that_resembles_no_other_gets_no_suggestion_but_what_to_do() -> None:
+    assert read(["xyz"], TeamRole) == ([], [f"roles[0]: unknown role 'xyz'; {NEWER}"])
+
+
+@pytest.mark.parametrize("kind", [AccountRole, TeamRole])
+def test_a_suggestion_never_leads_to_another_role_that_exists(kind: type[AccountRole] | type[TeamRole]) -> None:
+    """As if each role were one that an older version does not know: it is no typo of another role."""
+    names = {role.value for role in (*AccountRole, *TeamRole)}
+    assert {name: similar_roles(name, names - {name}) for name in names} == {name: [] for name in names}
+
+
+@pytest.mark.parametrize("unknown", ["schedules_viewer", "incident_viewer", "catalog_reader", "secrets_view", "editor"])
+def test_a_role_that_allows_less_is_not_taken_for_a_stronger_one(unknown: str) -> None:
+    assert read([unknown]) == ([], [f"roles[0]: unknown role {unknown!r}; {NEWER}"])
+
+
+def test_the_closest_roles_are_named_and_not_all() -> None:
+    _, [problem] = read(["incident_workload_privat_viewer"])
+    assert "did you mean 'incident_workload_private_viewer'?" in problem
+    assert len(problem) < 250
 
 
 def test_an_account_role_among_team_roles_is_told_where_it_belongs() -> None:
@@ -65,7 +85,7 @@ def test_an_account_role_among_team_roles_is_told_where_it_belongs() -> None:
     assert read(["viwer"], TeamRole) == (
         [],
         [
-            "roles[0]: 'viwer' is not a team role; did you mean 'viewer'?"
+            "roles[0]: unknown role 'viwer'; did you mean 'viewer'?"
             " That is an account role, and it belongs to role_names"
         ],
     )
@@ -95,10 +115,10 @@ def test_a_team_role_among_account_roles_is_told_where_it_belongs() -> None:
         ({"viewer": 1}, "roles: takes a list, not a value of type dict"),
         (3, "roles: takes a list, not a value of type int"),
         (None, "roles: takes a list, not None; for none, write []"),
-        ([3], "roles[0]: takes an account role or its name, not a value of type int"),
-        ([None], "roles[0]: takes an account role or its name, not None"),
-        ([b"viewer"], "roles[0]: takes an account role or its name, not a value of type bytes"),
-        ([["viewer"]], "roles[0]: takes an account role or its name, not a value of type list"),
+        ([3], "roles[0]: takes an account role, its name or a Role, not a value of type int"),
+        ([None], "roles[0]: takes an account role, its name or a Role, not None"),
+        ([b"viewer"], "roles[0]: takes an account role, its name or a Role, not a value of type bytes"),
+        ([["viewer"]], "roles[0]: takes an account role, its name or a Role, not a value of type list"),
     ],
 )
 def test_what_is_no_list_of_roles_is_told_so(values: object, problem: str) -> None:
@@ -113,7 +133,7 @@ def test_every_problem_is_told_not_only_the_first() -> None:
 
 def test_a_problem_shows_neither_a_token_nor_all_of_a_long_value() -> None:
     _, [token, long] = read(["inc_" + "0" * 64, "x" * 1000])
-    assert "'inc_<redacted>' is not" in token
+    assert "unknown role 'inc_<redacted>'" in token
     assert "x" * 77 + "...'" in long
     assert "x" * 78 not in long
 
@@ -133,7 +153,32 @@ def test_teams_and_team_roles_go_together(team_ids: list[str], team_roles: list[
     assert [str(problem) for problem in found] == problems
 
 
-def test_a_role_of_a_key_is_answered_with_how_to_give_its_name() -> None:
-    problems: list[Problem] = []
-    parse_roles("role_names", [Role(name="viewer", description="")], AccountRole, problems)
-    assert problems[0].suggestion == "write role.name for each role of a key"
+def role(name: str) -> Role:
+    return Role(name=name, description="Can do something")
+
+
+def test_the_roles_of_a_key_are_taken_also_those_that_this_version_does_not_know() -> None:
+    assert read([role("viewer"), "incident_creator", role("brand_new")]) == (
+        ["viewer", "incident_creator", "brand_new"],
+        [],
+    )
+    assert read((role("schedules_editor"), role("brand_new")), TeamRole) == (["schedules_editor", "brand_new"], [])
+
+
+def test_a_role_of_a_key_that_belongs_to_the_other_list_is_told_where_it_belongs() -> None:
+    assert read([role("viewer")], TeamRole) == (
+        [],
+        ["roles[0]: 'viewer' is an account role, not a team role; it belongs to role_names"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("", "roles[0].name: has 0 characters, but takes 1 or more characters"),
+        ("\ud800", "roles[0].name: holds half of a surrogate pair, which no request can carry"),
+        (3, "roles[0].name: takes a string of 1 or more characters, not a value of type int"),
+    ],
+)
+def test_a_role_without_a_name_that_can_be_sent_is_rejected(name: Any, problem: str) -> None:
+    assert read([role(name)]) == ([], [problem])

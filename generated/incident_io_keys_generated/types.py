@@ -2,6 +2,7 @@
 """What all models share."""
 
 import datetime as _datetime
+from collections.abc import Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Self
 
@@ -44,6 +45,8 @@ class Model:
 def _plain(_model: Any, _field: Any, value: Any) -> Any:
     if isinstance(value, tuple):
         return list(value)
+    if isinstance(value, Mapping):
+        return dict(value)
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, _datetime.date):  # datetimes too

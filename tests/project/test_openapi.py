@@ -72,11 +72,55 @@ def test_every_operation_needs_the_bearer_token() -> None:
     assert not any("security" in operation(name) for name in OPERATIONS)
 
 
+# As the reference page of Create lists them, in its order.
+ACCOUNT_ROLES_OF_THE_PAGE = """
+viewer incident_creator incident_editor manage_settings global_access catalog_viewer catalog_editor
+incident_memberships_editor schedules_editor schedules_reader schedule_overrides_editor workflows_editor
+private_workflows_editor on_call_editor escalation_creator post_incident_flow_opt_out security_settings_editor
+investigation_download team_memberships_manage status_page_publisher postmortems_manage api_keys_manage
+""".split()
+TEAM_ROLES_OF_THE_PAGE = """
+schedules_editor schedules_reader schedule_overrides_editor on_call_editor escalation_creator api_keys_manage
+""".split()
+# What the API has added since.
+LATER_ACCOUNT_ROLES = """
+glossary_entries_manage workflows_viewer private_escalation_workflows_editor on_call_viewer status_page_viewer
+notification_methods_manage notification_methods_unredacted_viewer incident_workload_viewer
+incident_workload_private_viewer act_on_behalf_of_users secrets_manage secrets_use call_transcripts_viewer
+heartbeats_ping telemetry_query_restricted telemetry_data_source_update policies_viewer policy_findings_manage
+pay_reports_viewer pay_reports_editor pay_configs_viewer pay_configs_editor investigations_editor telemetry_viewer
+documents_viewer
+""".split()
+LATER_TEAM_ROLES = """
+catalog_editor workflows_editor private_workflows_editor secrets_manage secrets_use heartbeats_ping
+telemetry_query_restricted telemetry_data_source_update
+""".split()
+
+
+def test_the_roles_of_the_page_come_first_in_its_order() -> None:
+    assert (len(ACCOUNT_ROLES_OF_THE_PAGE), len(TEAM_ROLES_OF_THE_PAGE)) == (22, 6)
+    assert schema("AccountRole")["enum"][:22] == ACCOUNT_ROLES_OF_THE_PAGE
+    assert schema("TeamRole")["enum"][:6] == TEAM_ROLES_OF_THE_PAGE
+
+
+def test_the_roles_that_the_api_has_added_follow_marked_as_such() -> None:
+    assert schema("AccountRole")["enum"][22:] == LATER_ACCOUNT_ROLES
+    assert schema("TeamRole")["enum"][6:] == LATER_TEAM_ROLES
+    text = (ROOT / "openapi.yaml").read_text()
+    for roles in (LATER_ACCOUNT_ROLES, LATER_TEAM_ROLES):
+        assert f"        # Later than the pages:\n        - {roles[0]}\n" in text
+    for name in ("comments", "last_used_at"):
+        assert f"        # Later than the pages.\n        {name}:\n" in text
+
+
+def test_every_role_is_described() -> None:
+    for name in ("AccountRole", "TeamRole"):
+        assert list(schema(name)["x-enumDescriptions"]) == schema(name)["enum"]
+
+
 def test_request_roles_are_closed_and_spelled_once() -> None:
     account, team = schema("AccountRole")["enum"], schema("TeamRole")["enum"]
-    assert (len(set(account)), len(set(team))) == (len(account), len(team))
-    assert {"viewer", "api_keys_manage"} <= set(account)
-    assert {"on_call_editor", "api_keys_manage"} <= set(team)
+    assert (len(set(account)), len(set(team))) == (len(account), len(team)) == (47, 14)
     text = (ROOT / "openapi.yaml").read_text()
     assert text.count("enum:") == 2
     members = schema("APIKeyDefinition")["properties"]
@@ -100,10 +144,18 @@ def test_the_bounds_and_defaults_are_those_of_the_pages() -> None:
     assert page_size["format"] == "int64"
 
 
+def test_comments_are_bounded_where_they_are_sent() -> None:
+    sent, received = (schema(name)["properties"]["comments"] for name in ("APIKeyDefinition", "APIKey"))
+    assert (sent["maxLength"], sent["pattern"]) == (5000, "^[^\0]*$")
+    assert not {"maxLength", "pattern"} & set(received)
+
+
 def test_the_required_members_are_those_of_the_pages() -> None:
     assert set(schema("APIKeyDefinition")["required"]) == {"name", "role_names", "team_ids", "team_role_names"}
     always = {"id", "name", "roles", "team_ids", "team_roles", "creator", "created_at", "token_last_issued_at"}
     assert set(schema("APIKey")["required"]) == always
+    assert set(schema("APIKey")["properties"]) - always == {"comments", "last_used_at"}
+    assert schema("APIKey")["properties"]["last_used_at"]["format"] == "date-time"
     assert "required" not in schema("Creator")
     assert set(schema("User")["properties"]) - set(schema("User")["required"]) == {"email", "slack_user_id"}
     assert schema("PaginationMeta")["required"] == ["page_size"]

@@ -1,0 +1,93 @@
+"""The generated models and enums, as users see them."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import pickle
+import typing
+from typing import Any
+
+import attrs
+import pytest
+from hypothesis import given, settings, strategies
+
+from incident_io_keys import AccountRole, APIKey, KeysClient, TeamRole
+from incident_io_keys.testing import MockAPI
+from incident_io_keys_generated import contract, models
+from incident_io_keys_generated.models import ErrorDetail, ErrorResponse, IssuedAPIKeyResponse
+
+from .spec import contract as document
+from .spec import example
+
+MODELS = [each for each in vars(models).values() if isinstance(each, type) and attrs.has(each)]
+
+
+def key() -> APIKey:
+    return APIKey.from_dict(example("create_response")["api_key"])
+
+
+def test_keys_can_be_put_into_a_set(keys: KeysClient, mock: MockAPI) -> None:
+    mock.add_key("a", ["viewer"], ["T"], ["on_call_editor"])
+    assert len({*keys.list(), *keys.list()}) >= 2
+    assert {key(), key()} == {key()}
+
+
+@pytest.mark.parametrize("name", ["roles", "team_ids", "team_roles"])
+def test_arrays_of_a_key_cannot_be_changed(name: str) -> None:
+    assert isinstance(getattr(key(), name), tuple)
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        setattr(key(), name, ())
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_tools_understand_every_model(model: Any) -> None:
+    hints = typing.get_type_hints(model)
+    assert hints == {each.name: each.type for each in attrs.fields(model)}
+    assert not any(isinstance(hint, str) for hint in hints.values())
+
+    @settings(max_examples=10)
+    @given(strategies.builds(model))
+    def holds(made: Any) -> None:
+        assert hash(made) == hash(attrs.evolve(made))
+        assert model.from_dict(json.loads(json.dumps(made.to_dict()))) == pickle.loads(pickle.dumps(made))  # noqa: S301
+
+    holds()
+
+
+def test_an_error_with_metadata_has_a_hash_too() -> None:
+    detail = ErrorDetail(code="a", message="b", metadata={"key": "value"})
+    assert hash(detail) == hash(attrs.evolve(detail, metadata={"key": "value"}))
+    assert detail != attrs.evolve(detail, metadata={"key": "other"})
+    body = {"type": "a", "status": 1, "request_id": "b", "errors": [detail.to_dict()]}
+    assert ErrorResponse.from_dict(body).to_dict() == body
+
+
+def test_the_example_of_the_pages_goes_through_a_model_unchanged() -> None:
+    body = example("create_response")
+    assert IssuedAPIKeyResponse.from_dict(body).to_dict() == body
+    assert body["token"] not in repr(IssuedAPIKeyResponse.from_dict(body))
+
+
+@pytest.mark.parametrize("enum", [AccountRole, TeamRole])
+def test_enums_have_the_order_of_the_contract_and_say_what_each_role_allows(enum: Any) -> None:
+    schema = document()["components"]["schemas"][enum.__name__]
+    assert [role.value for role in enum] == schema["enum"]
+    assert [str(role) for role in enum] == schema["enum"]
+    assert list(typing.get_args(getattr(contract, f"{enum.__name__}Name"))) == schema["enum"]
+    text = " ".join(inspect.getdoc(enum).split())  # type: ignore[union-attr]
+    for role in enum:
+        words = schema["x-enumDescriptions"][role.value]
+        assert f" {role.name}: {words}." in text, role
+        assert getattr(contract, f"{'ACCOUNT' if enum is AccountRole else 'TEAM'}_ROLE_DESCRIPTIONS")[role] == words
+
+
+def test_the_token_s_description_says_to_store_it_securely() -> None:
+    assert "Store it securely" in (IssuedAPIKeyResponse.__doc__ or "")
+
+
+def test_the_package_holds_nothing_that_is_not_used() -> None:
+    """Every model is reachable from what the facade decodes or sends, and every module of the package is known."""
+    assert {each.__name__ for each in MODELS} == {
+        name for name, schema in document()["components"]["schemas"].items() if schema["type"] == "object"
+    }
