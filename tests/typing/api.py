@@ -17,6 +17,7 @@ import httpx
 import incident_io_keys
 from incident_io_keys import (
     AccountRole,
+    AccountRoleName,
     APIKey,
     APIStatusError,
     AsyncKeyPager,
@@ -32,7 +33,9 @@ from incident_io_keys import (
     Problem,
     RateLimit,
     RateLimitError,
+    Role,
     TeamRole,
+    TeamRoleName,
     Token,
     User,
     env_token,
@@ -40,7 +43,7 @@ from incident_io_keys import (
 )
 from incident_io_keys.testing import MockAPI, MockSettings, faults
 
-assert_type(incident_io_keys.__version__, str)
+version: str = incident_io_keys.__version__
 
 
 def list_keys() -> None:
@@ -82,8 +85,16 @@ def create_key(role_names: list[AccountRole], names: list[str]) -> None:
     assert_type(issued.token, Token)
     assert_type(issued.token.reveal(), str)
     keys.create(name="a", role_names=role_names)
-    keys.create(name="a", role_names=names)
-    keys.create(name="a", role_names={AccountRole.VIEWER})
+    keys.create(name="a", role_names=[AccountRole(name) for name in names])
+    keys.create(name="a", role_names={AccountRole.VIEWER}, comments="used by the deploy pipeline")
+    keys.create(name="a", role_names=("viewer", Role(name="brand_new", description="")))
+    keys.create(name="a", role_names=names)  # type: ignore[arg-type]
+    keys.create(name="a", role_names="viewer")  # type: ignore[arg-type]
+    keys.create(name="a", role_names=["viwer"])  # type: ignore[list-item]
+    keys.create(name="a", role_names=[TeamRole.ON_CALL_EDITOR])  # type: ignore[list-item]
+    keys.create(name="a", role_names=[], team_role_names=["viewer"])  # type: ignore[list-item]
+    keys.create(name="a", role_names=[], team_role_names=[AccountRole.VIEWER])  # type: ignore[list-item]
+    keys.create(name="a", role_names=[], comments=3)  # type: ignore[arg-type]
     keys.create(name="a")  # type: ignore[call-arg]
     keys.create(name="a", role_names=[], nmae="b")  # type: ignore[call-arg]
     keys.create(name="a", role_names=[3])  # type: ignore[list-item]
@@ -94,8 +105,18 @@ def create_key(role_names: list[AccountRole], names: list[str]) -> None:
 
 def manage_keys(keys: KeysClient, key: APIKey) -> None:
     assert_type(keys.show(key.id), APIKey)
-    roles = [role.name for role in key.roles]
-    assert_type(keys.update(key.id, name="a", role_names=roles, team_ids=[], team_role_names=[]), APIKey)
+    assert_type(key.roles, tuple[Role, ...])
+    assert_type(key.last_used_at, datetime.datetime | None)
+    keys.update(
+        key.id, name="a", role_names=key.roles, team_ids=key.team_ids, team_role_names=key.team_roles, comments=None
+    )
+    assert_type(keys.update(key.id, name="a", role_names=[], team_ids=[], team_role_names=[]), APIKey)
+    assert_type(keys.edit(key.id, name="a"), APIKey)
+    keys.edit(key.id, role_names=[*key.roles, "incident_creator"], team_role_names=key.team_roles, comments="b")
+    keys.edit(key.id, role_names=["viwer"])  # type: ignore[list-item]
+    keys.edit(key.id, nmae="a")  # type: ignore[call-arg]
+    key.roles.append  # type: ignore[attr-defined]
+    {key}
     assert_type(keys.rotate(key.id), IssuedKey)
     assert_type(keys.rotate(key.id, grace_period_minutes=0), IssuedKey)
     keys.delete(key.id)
@@ -118,6 +139,8 @@ async def use_async() -> None:
         assert_type(issued, IssuedKey)
         assert_type(await keys.show("01F"), APIKey)
         assert_type(await keys.update("01F", name="a", role_names=[], team_ids=[], team_role_names=[]), APIKey)
+        assert_type(await keys.edit("01F", team_ids=["01G"]), APIKey)
+        await keys.create(name="a", role_names=["viwer"])  # type: ignore[list-item]
         assert_type(await keys.rotate("01F", grace_period_minutes=5), IssuedKey)
         await keys.delete("01F")
         list(keys.list())  # type: ignore[call-overload]
@@ -169,6 +192,11 @@ def handle_errors(keys: KeysClient) -> None:
         assert_type(error.may_have_applied, bool)
 
 
+def names_of_roles(account: AccountRoleName, team: TeamRoleName, keys: KeysClient) -> None:
+    keys.create(name="a", role_names=[account], team_ids=["01F"], team_role_names=[team])
+    keys.create(name="a", role_names=[], team_ids=["01F"], team_role_names=[account])  # type: ignore[list-item]
+
+
 def a_fixture() -> Iterator[KeysClient]:
     mock = MockAPI()
     with KeysClient(mock.token, transport=mock.transport()) as keys:
@@ -185,6 +213,7 @@ def with_the_mock() -> None:
     mock.settings.retry_after = "http_date"
     mock.settings.retry_after = "minutes"  # type: ignore[assignment]
     assert_type(mock.requests, list[httpx.Request])
+    mock.settings.extra_roles = ("brand_new",)
     assert_type(mock.add_key("deploy bot", [AccountRole.VIEWER, "incident_creator"]), IssuedKey)
     mock.fail_next(faults.Status(503), operation="create", times=2)
     mock.fail_next(faults.Status)  # type: ignore[arg-type]
