@@ -31,6 +31,7 @@ def unused(key: Any) -> Any:
         return attrs.evolve(key, last_used_at=None)
     return {name: value for name, value in key.items() if name != "last_used_at"}
 
+
 Handler: TypeAlias = Callable[[httpx.Request], httpx.Response]
 # Makes a client: the sync one, or the async one behind the same face. Its token is the canary unless another is given.
 Make: TypeAlias = Callable[..., Any]

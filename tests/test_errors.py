@@ -261,7 +261,7 @@ def refused() -> list[IncidentIOError]:
     page = {"api_keys": [json.loads(KEY)], "pagination_meta": {"page_size": 1, "after": "again"}}
     pages = iter([httpx.Response(200, json=page) for _ in range(3)])
     return [
-        failed(status(200), lambda client: client.create(name="", role_names="viewer")),
+        failed(status(200), lambda client: client.create(name="", role_names="viewer")),  # type: ignore[arg-type]
         failed(broken, create),
         failed(timeout, create),
         failed(lambda _: httpx.Response(201, json={"token": ISSUED}), create),

@@ -116,7 +116,7 @@ def test_other_grace_periods_are_refused_and_so_is_the_id_at_once(minutes: Any) 
 
 def test_an_update_names_everything_that_is_wrong_with_id_and_definition() -> None:
     with pytest.raises(InvalidRequestError, match="update was not sent") as caught:
-        update_key("..", name="", role_names=["viwer"], team_ids=["1"], team_role_names=[])
+        update_key("..", name="", role_names=["viwer"], team_ids=["1"], team_role_names=[])  # type: ignore[list-item]
     assert [problem.field for problem in caught.value.problems] == ["id", "name", "role_names[0]", "team_role_names"]
 
 

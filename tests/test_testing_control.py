@@ -18,8 +18,9 @@ from incident_io_keys.cli import main
 from incident_io_keys.testing import MockAPI
 from incident_io_keys.testing.faults import FAULTS
 
-COMMAND = [str(Path(sys.executable).parent / "incident-io-keys"), "mock"]
 from .conftest import unused
+
+COMMAND = [str(Path(sys.executable).parent / "incident-io-keys"), "mock"]
 
 
 @pytest.fixture

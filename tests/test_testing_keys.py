@@ -20,7 +20,8 @@ MINUTES = contract.ROTATE_API_KEY_REQUEST_GRACE_PERIOD_MINUTES_MAXIMUM
 @pytest.fixture
 def manager(mock: MockAPI) -> dict[str, Any]:
     [key] = ask(mock).json()["api_keys"]
-    return unused(key)
+    manager: dict[str, Any] = unused(key)
+    return manager
 
 
 def test_a_key_is_shown_updated_and_deleted_by_its_id(mock: MockAPI) -> None:

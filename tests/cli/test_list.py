@@ -243,7 +243,7 @@ def test_what_breaks_off_is_no_json(run: Run, mock: MockAPI) -> None:
 def test_where_there_are_no_keys_it_says_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     from incident_io_keys_generated.models import ListAPIKeysResponse, PaginationMeta
 
-    empty = ListAPIKeysResponse(api_keys=[], pagination_meta=PaginationMeta(page_size=250))
+    empty = ListAPIKeysResponse(api_keys=(), pagination_meta=PaginationMeta(page_size=250))
     monkeypatch.setattr("incident_io_keys._sending.Sender.send", lambda *_: empty)
     monkeypatch.setattr("incident_io_keys._sending.Sender.ahead", lambda *_: None)
     for output, out in (("json", "[]\n"), ("jsonl", ""), ("table", "")):

@@ -76,16 +76,21 @@ MUTANTS = [
     Mutant(
         "an update merges",
         API,
-        "{**kept, **msgspec.to_builtins(_defined(definition)),",
-        "{**kept, **{n: v for n, v in msgspec.to_builtins(_defined(definition)).items() if v},",
+        "{**key, **msgspec.to_builtins(_defined(definition)),",
+        "{**key, **{n: v for n, v in msgspec.to_builtins(_defined(definition)).items() if v},",
     ),
     Mutant("an update is answered and forgotten", API, "self._state.commit(updated)", "pass"),
     Mutant(
         "an update says that a token was issued",
         API,
-        "**msgspec.to_builtins(_defined(definition)), **_optional(definition)}",
-        '**msgspec.to_builtins(_defined(definition)), "token_last_issued_at": _written(self._clock.now())}',
+        '"comments": definition.get("comments")}',
+        '"comments": definition.get("comments"), "token_last_issued_at": _written(self._clock.now())}',
     ),
+    Mutant(
+        "an update without comments keeps them", API, 'del updated["comments"]', 'updated["comments"] = key["name"]'
+    ),
+    Mutant("a key is never used", API, "self._state.use(caller, ", "(lambda key, _: key)(caller, "),
+    Mutant("a role of the settings is not one", VALIDATION, '"role_names", {*extra_roles, *(', '"role_names", {*('),
     Mutant("a deleted key is still there", API, 'self._state.delete(key["id"])', "pass"),
     Mutant(
         "a name of full length is refused",
@@ -104,8 +109,8 @@ MUTANTS = [
     Mutant(
         "roles are told in another order",
         API,
-        '[_role(name) for name in definition["role_names"]]',
-        '[_role(name) for name in sorted(definition["role_names"])]',
+        '(_role(name) for name in definition["role_names"])',
+        '(_role(name) for name in sorted(definition["role_names"]))',
     ),
     # Tokens of the mock.
     Mutant(
@@ -174,7 +179,10 @@ MUTANTS = [
     Mutant("an including role is not one", RIGHTS, ".union(*map(scopes_of, INCLUDES.get(role, ())))", ".union()"),
     # Answers of the mock.
     Mutant(
-        "an enum is not checked", VALIDATION, '"role_names", {role.value for role in AccountRole}', '"role_names", None'
+        "an enum is not checked",
+        VALIDATION,
+        '"role_names", {*extra_roles, *(role.value for role in AccountRole)}',
+        '"role_names", None',
     ),
     Mutant("422 is turned into 400", API, "if flaws:\n        raise refuse(422", "if flaws:\n        raise refuse(400"),
     Mutant(
@@ -261,8 +269,16 @@ MUTANTS = [
         "GRACE_PERIOD_MINUTES_MAXIMUM + 1,",
     ),
     Mutant("a page size out of bounds is sent", "_operations.py", "PAGE_SIZE_MAXIMUM,", "PAGE_SIZE_MAXIMUM + 1,"),
+    Mutant("an update loses the team roles", "_definition.py", 'checked["team_role_names"],', "(),"),
+    Mutant("edit loses the comments", "_definition.py", '"comments": key.comments,', '"comments": None,'),
     Mutant(
-        "an update loses the team roles", "_definition.py", "team_role_names=team_roles, **", "team_role_names=[], **"
+        "edit loses the team roles", "_definition.py", '"team_role_names": key.team_roles,', '"team_role_names": (),'
+    ),
+    Mutant(
+        "a role that this version does not know is lost",
+        "roles.py",
+        "return cast(RoleT, name) if name else None",
+        "return None",
     ),
     Mutant(
         "a drifted answer costs the token",

@@ -16,7 +16,7 @@ from .mutants import MUTANTS, Mutant
 pytestmark = pytest.mark.exhaustive
 
 # In this order, since most are noticed by the first.
-SUITE = [f"tests/contract/test_{name}.py" for name in ("keys", "pages", "wire", "rules", "calls", "machine")]
+SUITE = [f"tests/contract/test_{name}.py" for name in ("keys", "drift", "pages", "wire", "rules", "calls", "machine")]
 
 
 def run_suite(facade: Path, setting: str) -> subprocess.CompletedProcess[str]:

@@ -16,9 +16,11 @@ import venv
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from ..spec import ROOT
 from .conftest import LARGEST_PAGE, LONGEST_GRACE, LONGEST_NAME, Project
+from .vendor import manner_of_the_vendor
 
 pytestmark = pytest.mark.exhaustive
 
@@ -64,7 +66,6 @@ ID = "        id:\n          type: string\n          description: What the API c
 TEAM_IDS = (
     "        team_ids:\n          type: array\n          description: >-\n            The IDs of the teams in which"
 )
-LAST_LINE = 'alone. None stands for its absence.\n    """\n'
 
 
 class Rehearsal(Project):
@@ -83,10 +84,6 @@ class Rehearsal(Project):
 
     def send_more(self) -> None:
         self.edit(TEAM_IDS, f"{SENT}{TEAM_IDS}")
-
-    def write_the_line(self) -> None:
-        file = "facade/incident_io_keys/_definition.py"
-        self.edit(LAST_LINE, f"{LAST_LINE}\n    rehearsal_notes: str | None\n", file=file)
 
     def make(self) -> None:
         """Generate, which has to succeed."""
@@ -162,9 +159,13 @@ def test_new_roles_reach_users_by_generation_alone(rehearsal: Rehearsal) -> None
     before = rehearsal.files()
     rehearsal.add_roles()
     rehearsal.make()
-    package = "generated/incident_io_keys_generated/models"
     changed = {name for name, content in rehearsal.files().items() if before.get(name) != content}
-    assert changed == {"openapi.yaml", f"{package}/account_role.py", f"{package}/team_role.py"}
+    package = "generated/incident_io_keys_generated"
+    models = f"{package}/models"
+    assert changed == {
+        *("openapi.yaml", f"{package}/contract.py"),
+        *(f"{models}/account_role.py", f"{models}/team_role.py"),
+    }
     assert rehearsal.type_errors() == []
     said = rehearsal.python(
         "issued = keys.create(name='a', role_names=[AccountRole.ROLE_24, 'role_0'], team_ids=['1'],"
@@ -186,89 +187,48 @@ def test_new_properties_of_a_response_reach_users_by_generation_alone(rehearsal:
     assert said == "None None\n2026 b\n"
 
 
-EVERYWHERE = """
-import asyncio, contextlib, httpx, io, json, os, tempfile
-from incident_io_keys.cli import main
-from incident_io_keys.custody import FileKeeper, create_into
-
-definition = {"name": "a", "role_names": [], "team_ids": [], "team_role_names": []}
-notes = lambda: [key.rehearsal_notes for key in keys.list() if key.name != "Manager"]
-
-async def go():
-    async with AsyncKeysClient(mock.token, transport=mock.transport()) as client:
-        key = (await client.create(**definition, rehearsal_notes="async")).api_key
-        print(key.rehearsal_notes, (await client.update(key.id, **definition, rehearsal_notes="then")).rehearsal_notes)
-        await client.delete(key.id)
-
-asyncio.run(go())
-with tempfile.TemporaryDirectory() as directory:
-    key = create_into(keys, FileKeeper(directory), **definition, rehearsal_notes="kept").api_key
-print(notes())
-caller = {"Authorization": "Bearer " + mock.token.reveal()}
-raw = httpx.Client(transport=mock.transport(), base_url="https://a", headers=caller)
-for value in ("x|", "", None, 5):
-    answer = raw.post("/v1/api_keys", json={**definition, "rehearsal_notes": value})
-    print(answer.status_code, [error["source"]["pointer"] for error in answer.json().get("errors", ())])
-# The command sends on what it does not change, be it nothing.
-with mock.serve() as server:
-    os.environ |= {"INCIDENT_ENDPOINT": server.url, "INCIDENT_API_KEY": mock.token.reveal(), "NO_PROXY": "*"}
-    for each in [key for key in keys.list() if key.name != "Manager"]:
-        with contextlib.redirect_stdout(io.StringIO()):
-            assert main(["update", each.id, "--name", "renamed", "--yes"]) == 0
-        print(json.loads(mock.requests[-1].content)["rehearsal_notes"] == each.rehearsal_notes)
-print(notes())
-"""
-EVERYWHERE_SAYS = """\
-async then
-['kept']
-422 ['/rehearsal_notes']
-201 []
-422 ['/rehearsal_notes']
-422 ['/rehearsal_notes']
-True
-True
-['kept', '']
-"""
-
-
-def test_a_new_property_of_a_request_takes_one_line(rehearsal: Rehearsal) -> None:
+def test_a_new_property_of_a_request_is_missed_by_a_test_that_names_each_signature(rehearsal: Rehearsal) -> None:
     rehearsal.send_more()
     rehearsal.receive_more()
     rehearsal.make()
-    # Nothing breaks without the line, and a test tells where it is missing.
+    # Until somebody gives it an argument, nothing breaks and nobody can send it.
     assert rehearsal.type_errors() == []
-    told = rehearsal.run("-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_definition.py")
-    assert "it wants a line in `OptionalProperties`" in told.stdout
-    rehearsal.write_the_line()
-    assert rehearsal.type_errors() == []
-    said = rehearsal.python(
-        "key = keys.create(name='a', role_names=['viewer'], rehearsal_notes='b').api_key; print(key.rehearsal_notes)\n"
-        "plain = {'name': 'a', 'role_names': ['viewer'], 'team_ids': [], 'team_role_names': []}\n"
-        "print(keys.update(key.id, **plain, rehearsal_notes='c').rehearsal_notes)\n"
-        "print(keys.update(key.id, **plain).rehearsal_notes)\n"
-        "try: keys.create(name='', role_names=[], rehearsal_notes='|')\n"
-        "except InvalidRequestError as error: print(*[problem.field for problem in error.problems])"
-    )
-    assert said == "b\nc\nNone\nname rehearsal_notes\n"
-    assert rehearsal.python(EVERYWHERE) == EVERYWHERE_SAYS
-    # Once the property is gone, the line is where the checker stops.
-    rehearsal.edit(SENT, "")
+    result = rehearsal.run("-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_definition.py")
+    for client in ("client.KeysClient", "async_client.AsyncKeysClient"):
+        for name in ("create", "update", "edit"):
+            assert f"incident_io_keys.{client}.{name}: rehearsal_notes" in result.stdout
+    assert "incident_io_keys.custody._into.create_into: rehearsal_notes" in result.stdout
+    assert "incident_io_keys.testing._mock.MockAPI.add_key: rehearsal_notes" in result.stdout
+
+
+def test_the_ten_minute_job_leads_from_the_pages_to_the_api_of_today(rehearsal: Rehearsal) -> None:
+    upstream = rehearsal.root / "upstream.json"
+    upstream.write_text(manner_of_the_vendor())
+    shutil.copy(ROOT / "tests" / "fixtures" / "two-pages.yaml", rehearsal.spec)
+    compare = ("scripts/_compare_upstream.py", str(upstream))
+    found = rehearsal.run(*compare)
+    assert found.returncode == 1
+    assert "36 differences" in found.stdout
+    written = rehearsal.run(*compare, "--write-spec", str(rehearsal.spec))
+    assert (written.returncode, written.stderr) == (1, "")
+    assert rehearsal.run(*compare).returncode == 0
+    made, ours = (YAML(typ="safe").load(file.read_text()) for file in (rehearsal.spec, ROOT / "openapi.yaml"))
+    for name in ("AccountRole", "TeamRole"):
+        schemas = [document["components"]["schemas"][name] for document in (made, ours)]
+        assert schemas[0]["enum"] == schemas[1]["enum"]
+    assert rehearsal.spec.read_text().count("# From upstream") == 5
     rehearsal.make()
-    [(file, message)] = rehearsal.type_errors()
-    assert file == "_definition.py"
-    assert 'Extra argument "rehearsal_notes" from **args for "APIKeyDefinition"' in message
+    assert rehearsal.type_errors() == []
+    rehearsal.passes("test_definition", "test_operations*", "test_roles", "contract/test_drift", "contract/test_keys")
 
 
 def test_the_changes_of_a_year_go_through(rehearsal: Rehearsal) -> None:
     rehearsal.add_roles()
     rehearsal.receive_more()
     rehearsal.send_more()
-    rehearsal.write_the_line()
     rehearsal.make()
     assert rehearsal.type_errors() == []
-    rehearsal.passes(
-        "test_definition", "test_operations*", "test_roles", "test_client*", "test_twins", "test_testing_keys"
-    )
+    rehearsal.passes("test_operations*", "test_roles", "test_client*", "test_twins", "test_testing_keys")
     rehearsal.passes(
         "contract/test_keys", "contract/test_rules", "contract/test_wire", "cli/test_audit", "cli/test_others"
     )
@@ -377,9 +337,3 @@ def test_a_response_that_is_closed_is_stopped_by_generation(rehearsal: Rehearsal
     line = 1 + rehearsal.spec.read_text().partition("          enum: [viewer]")[0].count("\n")
     place = f"openapi.yaml:{line}: components.schemas.Role.properties.name.enum: what the API answers is open"
     rehearsal.refuses(place)
-
-
-def test_a_bound_that_cannot_be_checked_is_stopped_by_generation(rehearsal: Rehearsal) -> None:
-    labels = "        labels:\n          type: array\n          uniqueItems: true\n          items: {type: string}\n"
-    rehearsal.edit(TEAM_IDS, f"{labels}{TEAM_IDS}")
-    rehearsal.refuses("APIKeyDefinition.labels: uniqueItems is a bound that the client cannot check")

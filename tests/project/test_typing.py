@@ -14,8 +14,10 @@ from ..spec import ROOT
 CHECKERS = {
     "ty": ["check", "--python", sys.prefix, "--output-format", "concise"],
     # Without a preset, a project that has no configuration gets only a few checks.
-    "pyrefly": ["check", "--preset", "default", "--python-interpreter-path", sys.executable]
-    + ["--output-format", "min-text"],
+    "pyrefly": [
+        *("check", "--preset", "default", "--python-interpreter-path", sys.executable),
+        *("--output-format", "min-text"),
+    ],
 }
 # What mypy and pyright must reject carries this mark. These checkers know other names for their errors.
 MARK = re.compile(r"  # type: ignore\[.*\]$", re.MULTILINE)

@@ -170,9 +170,9 @@ class API:
         if key["id"] == caller["id"]:
             raise refuse(403, Flaw("cannot_update_self", "A key cannot update itself"))
         definition = self._read_definition(request, rights)
-        # What the request leaves out, the key does not have any more.
-        kept = {name: value for name, value in key.items() if name != "comments"}
-        updated = {**kept, **msgspec.to_builtins(_defined(definition)), **_comments_of(definition)}
+        updated = {**key, **msgspec.to_builtins(_defined(definition)), "comments": definition.get("comments")}
+        if updated["comments"] is None:
+            del updated["comments"]  # what an update leaves out, the key does not have any more
         self._state.commit(updated)
         return httpx.Response(200, json={"api_key": updated})
 
@@ -248,8 +248,8 @@ class API:
             created_at=now - age,
             token_last_issued_at=now - age,
             last_used_at=None if unused_for is None else now - unused_for,
+            comments=definition.get("comments"),
             **_defined(definition),
-            **_comments_of(definition),
         )
         key = made.to_dict()
         issue = self._state.new_issue(key["id"])
@@ -302,10 +302,6 @@ def _defined(definition: Mapping[str, Any]) -> _Defined:
         "team_ids": tuple(definition["team_ids"]),
         "team_roles": tuple(_role(name) for name in definition["team_role_names"]),
     }
-
-
-def _comments_of(definition: Mapping[str, Any]) -> dict[str, str]:
-    return {"comments": definition["comments"]} if "comments" in definition else {}
 
 
 def _role(name: str) -> Role:
