@@ -13,13 +13,13 @@ import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import TextIO
 
 import _constants
 import _contract
 import _upstream
 import _upstream_spec
 from _commands import ROOT
+from _output import printable, say
 from _upstream_compare import Comparison, Difference
 from _upstream_parts import Document
 
@@ -56,25 +56,25 @@ def main(arguments: list[str] | None = None) -> int:
         comparison = compare(theirs, given.spec)
         left = write(comparison, given) if given.write_spec else []
     except _upstream.UpstreamError as error:
-        _say(_printable(str(error)), sys.stderr)
+        say(printable(str(error)), sys.stderr)
         return 2
     except _contract.ContractError as error:
-        _say(str(error), sys.stderr)  # a line for each thing that is wrong with ours
+        say(str(error), sys.stderr)  # a line for each thing that is wrong with ours
         return 2
     except OSError as error:
-        _say(f"{given.write_spec}: cannot be written: {error.strerror or error}", sys.stderr)
+        say(f"{given.write_spec}: cannot be written: {error.strerror or error}", sys.stderr)
         return 2
     differences = [found for found in comparison.differences if not found.note]
     try:
-        _say(_json(comparison) if given.json else _text(comparison, notes=given.notes))
+        say(_json(comparison) if given.json else _text(comparison, notes=given.notes))
         if given.write_spec and not given.json:
-            _say(f"{given.write_spec} is written: review its diff")
+            say(f"{given.write_spec} is written: review its diff")
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has seen enough
     for found in left:
         about = "" if found.name is None else f" {_cell(found.name)}"
-        _say(_printable(f"to be done by hand: {found.place}: {found.what}{about}: {found.by_hand}"), sys.stderr)
+        say(printable(f"to be done by hand: {found.place}: {found.what}{about}: {found.by_hand}"), sys.stderr)
     return 1 if differences else 0
 
 
@@ -137,7 +137,7 @@ def _text(comparison: Comparison, *, notes: bool) -> str:
 
 def _table(differences: list[Difference]) -> list[str]:
     rows = [COLUMNS, *((_place(d), d.what, _cell(d.upstream), _cell(d.ours)) for d in differences)]
-    cells = [[_printable(cell) for cell in row] for row in rows]
+    cells = [[printable(cell) for cell in row] for row in rows]
     cells = [[cell if len(cell) <= WIDEST else f"{cell[: WIDEST - 3]}..." for cell in row] for row in cells]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in cells]
@@ -160,18 +160,6 @@ def _json(comparison: Comparison) -> str:
     notes = [shown(found) for found in comparison.differences if found.note]
     document = {"same": not differences, "operations": comparison.operations}
     return json.dumps({**document, "differences": differences, "notes": notes}, indent=2, default=str)
-
-
-def _printable(text: str) -> str:
-    """A text of somebody else in one line, and without what a terminal would take for an order."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
-
-
-def _say(text: str, stream: TextIO | None = None) -> None:
-    out = stream or sys.stdout
-    encoding = out.encoding or "utf-8"
-    lines = "\n".join(map(_printable, text.split("\n")))
-    print(lines.encode(encoding, "backslashreplace").decode(encoding), file=out)
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ def load(path: Path) -> dict[str, Any]:
     problems = list(_indigestible(document)) or list(_schema_errors(document)) or list(_unusable(document))
     if problems:
         marked = YAML(typ="rt").load(text)  # which remembers lines, and takes its time
-        lines = (f"{path}:{_line(marked, steps)}: {_shown(steps)}: {message}" for steps, message in problems)
+        lines = (f"{path}:{line_of(marked, steps)}: {_shown(steps)}: {message}" for steps, message in problems)
         raise ContractError("\n".join(dict.fromkeys(lines)))
     return document
 
@@ -236,9 +236,16 @@ def reached(document: dict[str, Any], *, responses: bool) -> Iterator[tuple[Step
             todo += [((*steps, name, index), each) for index, each in enumerate(node.get(name, ()))]
 
 
-def _line(marked: Any, steps: Sequence[str | int]) -> int:
+def line_of(marked: Any, steps: Sequence[str | int]) -> int:
+    """The line of a document where a place is, or the nearest place above it that exists.
+
+    Args:
+        marked: The document as ruamel.yaml loads it for a round trip, with line numbers.
+        steps: The place.
+    """
     line = 0
     for step in steps:
+        step = int(step) if isinstance(marked, list) else step
         positions = getattr(getattr(marked, "lc", None), "data", None) or {}
         if step not in positions:
             break

@@ -2,6 +2,7 @@
 
 What changed is found by `redocly diff`, which rates it for those who call the API. Users of this package are behind a
 client, which is closed in what it sends and open in what it receives: `rate` says where that makes a difference.
+An `allOf` with a single member means the same as this member, so redocly gets both contracts without such `allOf`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import _contract
+import _yaml_edit
 from _commands import ROOT, CommandError, git, run
+from _output import printable, say
 from _versions import Rating, following, last_release, parse, shown
 
 REDOCLY = ROOT / ".venv" / "node" / "node_modules" / ".bin" / "redocly"
@@ -27,6 +30,8 @@ SURFACE = ROOT / "api-surface.txt"
 OF_REDOCLY = {"major": Rating.BREAKING, "minor": Rating.ADDITIVE, "patch": Rating.COSMETIC}
 # What people read and no program does.
 WORDS = {"description", "summary", "title", "example", "externalDocs", "deprecated"}
+# The client sends these in every call, with defaults of its own.
+ALWAYS_SENT = {"page_size"}
 
 
 class DiffError(Exception):
@@ -69,7 +74,7 @@ def main() -> int:
             changes = compare(old, find(arguments.new, place) if arguments.new else ROOT / "openapi.yaml")
         last = _release()
     except (DiffError, CommandError, _contract.ContractError) as error:
-        print(error, file=sys.stderr)
+        say(str(error), sys.stderr)
         return 2
     if arguments.json:
         rows = [{**asdict(change), "rating": str(change.rating)} for change in changes]
@@ -78,7 +83,7 @@ def main() -> int:
     widths = [max((len(part) for part in parts), default=0) for parts in zip(*map(_head, changes), strict=True)]
     for change in changes:
         head = "  ".join(part.ljust(width) for part, width in zip(_head(change), widths, strict=True))
-        print(f"{head}  {change.message}")
+        say(f"{head}  {printable(change.message)}")
     version = _next(last, changes)
     after = f": the next version is {version} or later" if version else ""
     print(f"{total(changes)}{after}" if changes else "nothing changed")
@@ -119,8 +124,9 @@ def compare(old: Path, new: Path) -> list[Change]:
         DiffError: redocly is not there, or has overlooked something.
         CommandError: redocly fails.
     """
-    documents = {"base": _contract.load(old), "revision": _contract.load(new)}
-    files = {"base": old.name, "revision": new.name}
+    files = {"base": old, "revision": new}
+    documents = {side: _without_wrappers(_contract.load(file)) for side, file in files.items()}
+    marked = {side: _yaml_edit.load(file.read_text(encoding="utf-8")) for side, file in files.items()}
     sent, received = (
         {
             tuple(map(str, steps))
@@ -129,7 +135,7 @@ def compare(old: Path, new: Path) -> list[Change]:
         }
         for responses in (False, True)
     )
-    changes, listed = [], _redocly(old, new)
+    changes, listed = [], _redocly(documents)
     if not listed and documents["base"] != documents["revision"]:
         raise DiffError("they are not the same, but redocly finds nothing: compare them by eye")
     for found in listed:
@@ -137,8 +143,10 @@ def compare(old: Path, new: Path) -> list[Change]:
         steps = _contract.steps_of(found[side]["pointer"])
         # A member that has a value is told by the place of that value.
         near = {steps, steps[:-1]}
-        rating, message = rate(found, sent=bool(near & sent), received=bool(near & received))
-        changes.append(Change(rating, files[side], found[side]["line"], _place(steps, documents[side]), message))
+        place = _place(steps, documents[side])
+        rating, message = rate(found, place, sent=bool(near & sent), received=bool(near & received))
+        line = _contract.line_of(marked[side], steps)
+        changes.append(Change(rating, files[side].name, line, place, message))
     return sorted(changes, key=lambda change: (-change.rating, change.file, change.line))
 
 
@@ -147,11 +155,12 @@ def total(changes: Iterable[Change]) -> Rating:
     return max((change.rating for change in changes), default=Rating.COSMETIC)
 
 
-def rate(found: dict[str, Any], *, sent: bool, received: bool) -> tuple[Rating, str]:
+def rate(found: dict[str, Any], place: str, *, sent: bool, received: bool) -> tuple[Rating, str]:
     """Rate a change as redocly tells it.
 
     Args:
         found: The change.
+        place: Its place, as people write it.
         sent: Whether it is about what the client sends.
         received: Whether it is about what the API answers.
     """
@@ -163,6 +172,8 @@ def rate(found: dict[str, Any], *, sent: bool, received: bool) -> tuple[Rating, 
         return Rating.COSMETIC, f"{message} The client goes by the status, and does without headers."
     if kind == "SpecExtension" and found["path"].startswith("#/x-limits"):
         return Rating.ADDITIVE, f"{message} The mock keeps to it."
+    if name == "deprecated":
+        return Rating.COSMETIC, "It became deprecated." if new else "It is no longer deprecated."
     if name in WORDS:
         return Rating.COSMETIC, message
     if name == "enum" and isinstance(old, list):
@@ -170,6 +181,8 @@ def rate(found: dict[str, Any], *, sent: bool, received: bool) -> tuple[Rating, 
         told = [f"{len(added)} more: {', '.join(added)}."] if added else []
         told += [f"{len(removed)} gone: {', '.join(removed)}."] if removed else []
         return (Rating.BREAKING if removed else Rating.ADDITIVE), " ".join(told)
+    if name == "default" and sent and (own := ALWAYS_SENT & {*place.split(".")}):
+        return Rating.COSMETIC, f"{message} The client always sends {own.pop()}."
     if name == "default" and sent:
         return Rating.BREAKING, f"{message} A call that leaves it out does something else."
     if name in _contract.BOUNDS:
@@ -179,10 +192,15 @@ def rate(found: dict[str, Any], *, sent: bool, received: bool) -> tuple[Rating, 
     if name == "format":
         same = {old, new} <= {None, "int32", "int64"}
         return (
-            (Rating.COSMETIC, f"{message} It is an int.") if same else (Rating.BREAKING, f"{message} So does its type.")
+            (Rating.COSMETIC, f"{message} It is an int.")
+            if same
+            else (Rating.BREAKING, f"{message} Its type in Python changes too.")
         )
-    if name == "nullable" and sent:
-        rating = max(rating, Rating.ADDITIVE)
+    if name in ("type", "nullable"):
+        message = _message(found)  # redocly calls any other type a wider or a narrower one
+        rating = max(rating, Rating.ADDITIVE if sent else rating)
+        if received and (name == "type" or new):
+            rating = Rating.BREAKING
     if kind == "RequestBody" and found["kind"] == "added" and isinstance(new, dict) and new.get("required"):
         return Rating.BREAKING, f"{message} It is required."
     if "security" in found["path"].split("/")[-3:] or name == "security":
@@ -240,12 +258,15 @@ def _short(value: object) -> str:
 
 
 def _place(steps: _contract.Steps, document: dict[str, Any]) -> str:
-    """A place in the words of its reader: `APIKey.name` for a schema, `list_api_keys.parameters.0` for an operation."""
+    """A place as people write it: `APIKey.name` in a schema, `list_api_keys.parameters.after` in an operation."""
     match steps:
         case ("components", _, *rest):
             return ".".join(str(step) for step in rest if step != "properties")
         case ("paths", str(path), str(method), *rest) if method in _contract.METHODS:
-            name = document["paths"][path].get(method, {}).get("operationId", f"{method} {path}")
+            operation = document["paths"][path].get(method, {})
+            name = operation.get("operationId", f"{method} {path}")
+            if rest[:1] == ["parameters"] and len(rest) > 1:
+                rest[1] = _contract.resolved(document, operation["parameters"][int(rest[1])])["name"]
             return ".".join(str(step) for step in (name, *rest) if step not in ("properties", "schema"))
         case _:
             return ".".join(map(str, steps))
@@ -266,14 +287,30 @@ def _next(last: str | None, changes: Iterable[Change]) -> str | None:
     return shown(following(parse(last[1:]), total(changes))) if last else None
 
 
-def _redocly(old: Path, new: Path) -> list[dict[str, Any]]:
+def _without_wrappers(node: Any) -> Any:
+    """Return a document without each `allOf` that has a single member. redocly reads the words beside a reference."""
+    if isinstance(node, list):
+        return [_without_wrappers(member) for member in node]
+    if not isinstance(node, dict):
+        return node
+    node = {key: _without_wrappers(member) for key, member in node.items()}
+    match node.get("allOf"):
+        case [dict() as member] if node.keys() <= {"allOf", "nullable", *WORDS}:
+            del node["allOf"]
+            return {**member, **node}
+    return node
+
+
+def _redocly(documents: dict[str, Any]) -> list[dict[str, Any]]:
     if not REDOCLY.exists():
         raise DiffError("redocly is not here; it needs Node 20 and npm (remove .venv to try again)")
     with tempfile.TemporaryDirectory() as directory:
-        report = Path(directory) / "report.json"
+        report, *files = (Path(directory) / f"{name}.json" for name in ("report", *documents))
+        for file, document in zip(files, documents.values(), strict=True):
+            file.write_text(json.dumps(document, default=str), encoding="utf-8")
         options = ("--format", "json", "--fail-on", "none", "--output", report)
         quiet = {"REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true"}
-        run(REDOCLY, "diff", old.resolve(), new.resolve(), *options, **quiet)
+        run(REDOCLY, "diff", *files, *options, **quiet)
         changes: list[dict[str, Any]] = json.loads(report.read_text(encoding="utf-8"))["changes"]
     return changes
 
