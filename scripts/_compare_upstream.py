@@ -7,6 +7,7 @@ more before it takes its place; whatever goes wrong before that leaves everythin
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import sys
@@ -98,18 +99,14 @@ def write(comparison: Comparison, given: argparse.Namespace) -> list[Difference]
     out: Path = given.write_spec
     if out.exists() and out.samefile(given.file):
         raise _upstream.UpstreamError(f"{out}: is the vendor's document, and stays what it is")
-    text, left = _upstream_spec.follow(comparison, given.spec.read_text(encoding="utf-8"), remove=given.remove)
     target = out.resolve()
     mode = target.stat().st_mode & 0o777 if target.exists() else 0o644
     with tempfile.TemporaryDirectory(prefix=".new-", dir=target.parent) as directory:
         new = Path(directory) / target.name
-        new.write_text(text, encoding="utf-8")
         try:
-            after = compare(comparison.theirs, new)
-            _constants.constants(after.ours.tree)  # which is what scripts/generate begins with
+            after, left = _apply_usable(comparison, given, new)
         except _contract.ContractError as error:
-            what = str(error).partition("\n")[0].replace(str(new), "").lstrip(":0123456789 ")
-            raise _contract.ContractError(f"{out}: is as it was: what follows is no contract: {what}") from error
+            raise _contract.ContractError(f"{out}: is as it was: what follows is no contract: {error}") from error
         known = {(found.place, found.what, str(found.name)) for found in left}
         rest = (found for found in after.differences if not found.note)
         left += [
@@ -120,6 +117,38 @@ def write(comparison: Comparison, given: argparse.Namespace) -> list[Difference]
         new.chmod(mode)
         new.replace(target)
     return left
+
+
+def _apply_usable(comparison: Comparison, given: argparse.Namespace, new: Path) -> tuple[Comparison, list[Difference]]:
+    """Do as `_apply` does, and leave the differences to a person that make a document no contract."""
+    with contextlib.suppress(_contract.ContractError):
+        return _apply(comparison, given, new)
+
+    def tried(found: Difference) -> Difference:
+        try:
+            _apply(replace(comparison, differences=[found]), given, new)
+        except _contract.ContractError as error:
+            return replace(found, by_hand=str(error))
+        return found
+
+    return _apply(replace(comparison, differences=list(map(tried, comparison.differences))), given, new)
+
+
+def _apply(comparison: Comparison, given: argparse.Namespace, new: Path) -> tuple[Comparison, list[Difference]]:
+    """Write the contract that follows to a file, and return how upstream differs from it and what a person has to do.
+
+    Raises:
+        ContractError: It is no contract. The text says why, without the name of the file.
+    """
+    text, left = _upstream_spec.follow(comparison, given.spec.read_text(encoding="utf-8"), remove=given.remove)
+    new.write_text(text, encoding="utf-8")
+    try:
+        after = compare(comparison.theirs, new)
+        _constants.constants(after.ours.tree)  # scripts/generate begins with this
+    except _contract.ContractError as error:
+        what = str(error).partition("\n")[0].replace(str(new), "").lstrip(":0123456789 ")
+        raise _contract.ContractError(what) from error
+    return after, left
 
 
 def _text(comparison: Comparison, *, notes: bool) -> str:

@@ -155,7 +155,7 @@ class Comparison:
                 self._add(finder, place, "required", theirs.required, ours.required, at=ours.at)
             self._schemas(theirs.schema, ours.schema, place, sent=True)
         elif theirs:
-            shown = self.describe(theirs.schema, sent=True)
+            shown = self.describe(theirs.schema, sent=True, required=theirs.required)
             self._add((), place, "parameter added", shown, None, at=owner.at, name=theirs.name, part=theirs)
         elif ours:
             self._add((), place, "parameter removed", None, ours.name, at=owner.at, name=ours.name, part=ours.at)

@@ -78,8 +78,9 @@ class Draft:
             made["format"] = seen(schema.format)
         if schema.nullable:
             made["nullable"] = True
-        if schema.description:
-            made["description"] = words(schema.description)
+        # What is received has no enum, so that a client survives new values.
+        if text := words(schema.description, () if sent else schema.enum or ()):
+            made["description"] = text
         if sent:
             if schema.enum is not None:
                 made["enum"] = allowed(schema.enum)
@@ -222,10 +223,12 @@ def flow(values: list[Any]) -> CommentedSeq:
     return made
 
 
-def words(text: str) -> str:
-    """A text for people, with a full stop, and in several lines where it is long."""
+def words(text: str, values: Iterable[object] = ()) -> str:
+    """A text for people, with a full stop and the known values, and in several lines where it is long."""
     text = line(text)
     text += "." * text[-1:].isalnum()
+    if known := ", ".join(f"`{seen(value)}`" for value in values):
+        text = f"{text} One of {known}, or one that was added since.".strip()
     if len(text) > LONGEST:
         text = FoldedScalarString(text)
     elif re.search(r": |:$| #|^\W", text):

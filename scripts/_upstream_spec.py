@@ -20,6 +20,9 @@ from _contract import BOUNDS, DESCRIPTIONS, METHODS, Steps
 from _upstream_compare import Comparison, Difference
 from _upstream_draft import COMMENT, ByHandError, Draft, allowed, attribute, flow, plain, seen, titled
 
+# What stands above values that have no words of ours yet.
+UNDESCRIBED = f"From upstream: describe these under {DESCRIPTIONS}."
+NEW_IN_CALLS = "this new {} parameter is required; openapi.yaml has it now, and facade/ has to send it in every call"
 # The order of a schema's keywords.
 ORDER = (
     "type",
@@ -62,6 +65,9 @@ def follow(comparison: Comparison, text: str, *, remove: bool = False) -> tuple[
             except ByHandError as error:
                 draft.forget(kept)
                 left.append(replace(difference, by_hand=str(error)))
+            else:
+                if difference.what == "parameter added" and difference.part.required:
+                    left.append(replace(difference, by_hand=NEW_IN_CALLS.format(difference.part.where)))
     for section, name in before - set(_referred(document)):
         _yaml_edit.remove(document["components"][section], name)  # nothing that is left needs it
         if not document["components"][section]:
@@ -89,8 +95,8 @@ class Edit:
         Raises:
             ByHandError: It takes a person.
         """
-        gone = (found.what == "enum" and found.upstream is None) or (found.what == "type" and found.ours == "object")
-        if (gone or found.what.endswith(" removed")) and not self.remove:
+        gone = found.ours == "object" if found.what == "type" else found.upstream is None
+        if gone and not self.remove:
             # Nobody knows which of the two is behind, and our words would go too.
             raise ByHandError("upstream's document may be behind its documentation (--remove takes it out)")
         if found.what in (*BOUNDS, "default"):
@@ -167,7 +173,7 @@ class Edit:
             before = [key for key in operation if key not in ("requestBody", "responses")]
             _yaml_edit.insert(operation, "parameters", CommentedSeq([made]), after=before[-1], comment=COMMENT)
             return
-        _yaml_edit.insert_value(operation["parameters"], len(operation["parameters"]), made)
+        _yaml_edit.append(operation["parameters"], made)
         if "$ref" not in made:
             made.yaml_set_start_comment(COMMENT, indent=operation.lc.col + 2)
 
@@ -240,7 +246,7 @@ class Edit:
 
     def _require(self, node: CommentedMap, name: str) -> None:
         if "required" in node:
-            _yaml_edit.insert_value(node["required"], len(node["required"]), name)
+            _yaml_edit.append(node["required"], name)
         else:
             before = [key for key in node if key in ORDER[: ORDER.index("required")]]
             _yaml_edit.insert(node, "required", flow([name]), after=before[-1])
@@ -263,7 +269,7 @@ class Edit:
         _yaml_edit.replace(self._node(found.at[:-1]), found.at[-1], made)
 
     def _format(self, found: Difference) -> None:
-        self._set(found, seen(found.upstream))
+        self._set(found, found.upstream and seen(found.upstream))
 
     def _nullable(self, found: Difference) -> None:
         self._set(found, found.upstream or None)
@@ -275,10 +281,7 @@ class Edit:
         self._set(found, None if found.part is None else allowed(found.part))
 
     def _value_added(self, found: Difference) -> None:
-        values = self._schema(found)["enum"]
-        index = found.part.index(seen(found.name))
-        before = found.part[index - 1] if index else None
-        _yaml_edit.insert_value(values, values.index(before) + 1 if before in values else len(values), found.name)
+        _yaml_edit.append(self._schema(found)["enum"], seen(found.name), comment=UNDESCRIBED)
 
     def _value_removed(self, found: Difference) -> None:
         node = self._schema(found)

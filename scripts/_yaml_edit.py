@@ -55,11 +55,23 @@ def insert(
         parent.yaml_set_comment_before_after_key(key, before=comment, indent=parent.lc.col)
 
 
-def insert_value(parent: CommentedSeq, index: int, value: Any) -> None:
-    """Add a value to a list, so that it has that index."""
-    tail = _take(parent, index - 1) if index else ""
-    parent.insert(index, value)
-    _give(parent, index, tail)
+def append(parent: CommentedSeq, value: Any, *, comment: str = "") -> None:
+    """Add a value to the end of a list that has values.
+
+    Args:
+        parent: The list. One in flow style with a comment becomes one in block style.
+        value: The value.
+        comment: A line that goes above it, unless the list has that line already.
+    """
+    last = len(parent) - 1
+    if comment:
+        parent.fa.set_block_style()
+    above = [str(held) for index, held in parent.ca.items.items() if index < last]
+    tail = _take(parent, last)
+    parent.append(value)
+    _give(parent, last + 1, tail)
+    if comment and comment not in "".join(above):
+        _give(parent, last, f"\n{' ' * parent.lc.col}# {comment}\n")
 
 
 def remove(parent: CommentedMap | CommentedSeq, key: Any) -> None:

@@ -366,19 +366,6 @@ def test_a_document_with_a_mistake_is_refused_and_the_place_named(
     vendor.refuses(message)
 
 
-def test_what_would_be_no_contract_is_not_written(vendor: Vendor) -> None:
-    vendor.schema("User")["properties"]["class"] = {"type": "string"}
-    assert vendor.found() == [("list_api_keys 200.api_keys[].creator.user.class", "property added", "string", None)]
-    vendor.writes_nothing("out.yaml: is as it was: what follows is no contract: components.schemas.User.properties.cla")
-
-
-def test_what_no_client_could_be_made_from_is_not_written(vendor: Vendor) -> None:
-    for payload in vendor.payloads():
-        payload["properties"]["tags"] = {"type": "array", "items": {"type": "string"}, "uniqueItems": True}
-    assert len(vendor.found()) == 1
-    vendor.writes_nothing("no contract: APIKeyDefinition.tags: uniqueItems is a bound that the client cannot check")
-
-
 def test_what_cannot_be_written_changes_nothing(vendor: Vendor) -> None:
     assert vendor.run("--write-spec", vendor.out.parent / "not there" / "out.yaml")[0] == 2
     assert "cannot be written: No such file" in vendor.errors

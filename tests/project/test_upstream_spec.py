@@ -9,23 +9,21 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
+from ruamel.yaml.comments import CommentedSeq
 
 import _contract
+import _yaml_edit
 
 from ..spec import contract
 from .vendor import (
     KEY,
     KEYS,
-    ROTATE,
     SPEC,
     Vendor,
     add_a_property,
     add_a_role,
     add_to_an_answer,
-    remove_a_parameter,
-    remove_a_property,
     remove_a_role,
-    remove_a_status,
     remove_an_operation,
 )
 
@@ -40,6 +38,7 @@ def test_a_reviewer_sees_nothing_but_what_changed(vendor: Vendor) -> None:
     before, after = SPEC.read_text().splitlines(), vendor.out.read_text().splitlines()
     changed = [line for line in difflib.ndiff(before, after) if line[0] in "+-"]
     assert changed == [
+        "+         # From upstream: describe these under x-enumDescriptions.",
         "+         - glossary_editor",
         "+         - last_one",
         "-         - api_keys_manage",
@@ -57,14 +56,81 @@ def test_a_reviewer_sees_nothing_but_what_changed(vendor: Vendor) -> None:
         "+         rehearsed_at:",
         "+           type: string",
         "+           format: date-time",
+        "+           description: One of `now`, or one that was added since.",
         '+           example: "2021-08-17T13:28:57Z"',
     ]
     roles = _contract.load(vendor.out)["components"]["schemas"]["AccountRole"]["enum"]
-    assert (roles.index("glossary_editor"), roles.index("last_one")) == (2, len(roles) - 1), "where upstream has them"
+    assert roles[-2:] == ["glossary_editor", "last_one"], "after ours, in upstream's order"
     assert vendor.run("--spec", vendor.out, "--write-spec", vendor.out)[0] == 0, (
         "it may take the place of what it is from"
     )
     assert vendor.out.read_text().splitlines() == after
+
+
+MARK = "        # From upstream: describe these under x-enumDescriptions.\n"
+
+
+def test_roles_are_added_after_ours_in_the_order_of_upstream_under_one_mark(vendor: Vendor) -> None:
+    pages = SPEC.parent / "tests" / "fixtures" / "two-pages.yaml"
+    for payload in vendor.payloads():  # upstream has the later roles among those of the pages
+        for name, count in (("role_names", 22), ("team_role_names", 6)):
+            roles = payload["properties"][name]["items"]["enum"]
+            roles[:] = [*roles[count : count + 3], *reversed(roles[:count]), *roles[count + 3 :]]
+    vendor.run("--spec", pages, "--write-spec", vendor.out)
+    assert vendor.errors == ""
+    ours, written = contract()["components"]["schemas"], _contract.load(vendor.out)["components"]["schemas"]
+    for name in ("AccountRole", "TeamRole"):
+        assert written[name]["enum"] == ours[name]["enum"]
+    text = vendor.out.read_text()
+    assert f"        - api_keys_manage\n{MARK}        - glossary_entries_manage\n" in text
+    assert f"        - api_keys_manage\n{MARK}        - catalog_editor\n" in text
+    assert text.count(MARK) == 2
+    add_a_role(vendor)
+    vendor.run("--spec", vendor.out, "--write-spec", vendor.out)
+    text = vendor.out.read_text()
+    assert text.count(MARK) == 2, "those that come later stand under the same mark"
+    assert "        - documents_viewer\n        - glossary_editor\n        - last_one\n" in text
+    assert vendor.run("--spec", vendor.out, "--write-spec", vendor.out)[0] == 0
+    assert vendor.out.read_text() == text
+
+
+def test_values_that_have_words_of_ours_are_above_the_mark(vendor: Vendor) -> None:
+    add_a_role(vendor)
+    vendor.run("--write-spec", vendor.out)
+    described = vendor.out.read_text().replace(MARK, "")
+    vendor.out.write_text(described)
+    for payload in vendor.payloads():
+        payload["properties"]["role_names"]["items"]["enum"].insert(0, "the_newest")
+    vendor.run("--spec", vendor.out, "--write-spec", vendor.out)
+    last = "        - last_one\n"
+    assert vendor.out.read_text() == described.replace(last, f"{last}{MARK}        - the_newest\n")
+
+
+def test_values_are_added_to_a_list_in_one_line_too(vendor: Vendor) -> None:
+    given = {"name": "order", "in": "query", "required": False, "schema": {"type": "string", "enum": ["up", "down"]}}
+    document = _yaml_edit.load(SPEC.read_text())
+    values = CommentedSeq(["up"])
+    values.fa.set_flow_style()
+    document["paths"][KEYS]["get"]["parameters"].append({**given, "schema": {"type": "string", "enum": values}})
+    vendor.out.write_text(_yaml_edit.dump(document))
+    vendor.operation(KEYS, "get")["parameters"].append(given)
+    vendor.run("--spec", vendor.out, "--write-spec", vendor.out)
+    assert (vendor.errors, vendor.found("--spec", vendor.out)) == ("", [])
+    assert re.search(rf" - up\n +{MARK.strip()}\n +- down\n", vendor.out.read_text())
+
+
+def test_the_values_of_what_is_received_are_words(vendor: Vendor) -> None:
+    state = {"type": "string", "enum": ["a", "b"]}
+    level = {"type": "integer", "enum": [1, 2], "description": "How\n urgent"}
+    vendor.schema("User")["properties"] |= {"state": state, "level": level, "states": {"type": "array", "items": state}}
+    vendor.run("--write-spec", vendor.out)
+    assert (vendor.errors, vendor.found("--spec", vendor.out)) == ("", [])
+    written = _contract.load(vendor.out)["components"]["schemas"]["User"]["properties"]
+    values = "One of `a`, `b`, or one that was added since."
+    assert written["state"] == {"type": "string", "description": values}
+    assert written["states"]["items"] == {"type": "string", "description": values}
+    level_words = "How urgent. One of `1`, `2`, or one that was added since."
+    assert written["level"] == {"type": "integer", "description": level_words}
 
 
 def test_what_only_one_of_two_requests_gains_is_left_to_a_person(vendor: Vendor) -> None:
@@ -201,53 +267,6 @@ def test_bodies_parameters_and_schemas_of_a_later_openapi_are_written_too(vendor
     assert (written["maximum"], written["exclusiveMaximum"]) == (60, True)
 
 
-def open_the_roles(vendor: Vendor) -> None:
-    for payload in vendor.payloads():
-        del payload["properties"]["team_role_names"]["items"]["enum"]
-
-
-def close_an_object(vendor: Vendor) -> None:
-    vendor.schema("Creator")["properties"]["user"] = {"type": "string"}
-
-
-def remove_bodies(vendor: Vendor) -> None:
-    del vendor.operation(KEY, "get")["responses"]["200"]["content"]
-    del vendor.operation(ROTATE, "post")["requestBody"]
-
-
-def move_an_operation(vendor: Vendor) -> None:
-    vendor.document["paths"][f"{KEY}/rotate"] = {"post": vendor.document["paths"].pop(ROTATE)["post"]}
-
-
-@pytest.mark.exhaustive
-@pytest.mark.parametrize(
-    ("change", "left"),
-    [
-        (remove_a_role, "create_api_key request.team_role_names[]: value removed api_keys_manage"),
-        (remove_a_property, "list_api_keys 200.api_keys[].creator.user.slack_user_id: property removed slack_user_id"),
-        (remove_a_parameter, "list_api_keys ?after: parameter removed after"),
-        (remove_a_status, "list_api_keys: status removed 412"),
-        (remove_an_operation, "rotate_api_key: operation removed"),
-        (move_an_operation, "rotate_api_key: operation removed"),
-        (remove_bodies, "show_api_key 200: body removed"),
-        (remove_bodies, "rotate_api_key: request body removed"),
-        (open_the_roles, "create_api_key request.team_role_names[]: enum"),
-        (close_an_object, "list_api_keys 200.api_keys[].creator.user: type"),
-    ],
-)
-def test_nothing_of_ours_is_taken_out_without_a_word(
-    vendor: Vendor, change: Callable[[Vendor], None], left: str
-) -> None:
-    change(vendor)
-    assert vendor.run("--write-spec", vendor.out)[0] == 1
-    reason = "upstream's document may be behind its documentation (--remove takes it out)"
-    assert f"to be done by hand: {left}: {reason}\n" in vendor.errors
-    assert vendor.out.read_text() == SPEC.read_text()
-    vendor.run("--write-spec", vendor.out, "--remove")
-    assert vendor.errors == ""
-    assert vendor.found("--spec", vendor.out) == []
-
-
 def test_to_remove_is_a_way_to_write(vendor: Vendor) -> None:
     with pytest.raises(SystemExit, match="2"):
         vendor.run("--remove")
@@ -283,6 +302,10 @@ def give_a_property(name: str, schema: dict[str, Any], **components: Any) -> Cal
     return change
 
 
+def give_a_value_to_a_response(vendor: Vendor) -> None:
+    vendor.schema("User")["properties"]["state"] = {**TEXT, "enum": ["b\u200b"]}
+
+
 def give_a_parameter(vendor: Vendor) -> None:
     given = {"name": "dry\u202e", "in": "query", "schema": {"type": "string"}}
     vendor.operation(KEYS, "get")["parameters"].append(given)
@@ -312,6 +335,7 @@ NOT_PLAIN = [
     give_a_property("a", {"type": "object", "properties": {"b\u200b": TEXT}}),
     give_a_property("a", {**TEXT, "enum": ["b\u200b"]}),
     give_a_property("a", {**TEXT, "enum": []}),
+    give_a_value_to_a_response,
     give_a_property("a", {**TEXT, "format": "b\u200b"}),
     give_a_property("a", {**TEXT, "default": "b\n"}),
     give_a_property("a", {**TEXT, "pattern": "b\u202e"}),
