@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
                         help="show also where openapi.yaml is the more lenient one on purpose")  # fmt: skip
     parser.add_argument("--write-spec", type=Path, metavar="OUT", help="write the openapi.yaml that would follow")
     parser.add_argument("--remove", action="store_true",
-                        help="with --write-spec: take out what upstream has not, with our words for it")  # fmt: skip
+                        help="with --write-spec: remove what upstream lacks, and our words for it")  # fmt: skip
     parser.add_argument("--spec", type=Path, default=ROOT / "openapi.yaml", metavar="SPEC",
                         help="what to compare with (default: openapi.yaml)")  # fmt: skip
     given = parser.parse_args(arguments)
