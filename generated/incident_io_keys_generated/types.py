@@ -10,7 +10,8 @@ from attrs import NOTHING, asdict
 from msgspec import convert
 
 if TYPE_CHECKING:
-    from datetime import date, datetime
+    from datetime import date as date
+    from datetime import datetime as datetime
 else:
     # While freezegun freezes time, these names of the standard library stand for subclasses, which msgspec cannot decode.
     date, datetime = (
