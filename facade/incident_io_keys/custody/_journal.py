@@ -5,8 +5,8 @@ is about to be done; the last whole line counts. When all is done, the file goes
 operation goes on.
 """
 
-from __future__ import annotations
-
+# Annotations are not postponed: msgspec would look up the names of those of Entry at its first decode. While freezegun
+# freezes time, `datetime` then stands for a subclass, which msgspec cannot decode.
 import contextlib
 import fcntl
 import hashlib
@@ -15,13 +15,14 @@ import logging
 import os
 import secrets
 import stat
-from datetime import datetime
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, Self
 from urllib.parse import quote
 
 import msgspec
 from attrs import frozen
+
+from incident_io_keys_generated.types import datetime
 
 from ..tokens import Token
 from . import _files
@@ -40,7 +41,7 @@ class Fingerprint:
     digest: str
 
     @classmethod
-    def of(cls, token: Token) -> Fingerprint:
+    def of(cls, token: Token) -> Self:
         """Take the fingerprint of a token."""
         salt = secrets.token_hex(16)
         return cls(salt, _digest(salt, token))
@@ -115,7 +116,8 @@ class Opened:
             raise KeeperError(f"somebody removed {self.path} while it was used")
         self._size = os.fstat(self._descriptor).st_size
         # A line of its own also where the one before was cut off.
-        line = b"\n%b\n" % msgspec.json.encode(entry)
+        # The hook is for subclasses of datetime, as tests have them that freeze time.
+        line = b"\n%b\n" % msgspec.json.encode(entry, enc_hook=datetime.isoformat)
         while line:
             line = line[os.write(self._descriptor, line) :]
         os.fsync(self._descriptor)
