@@ -1,6 +1,6 @@
 """Prints text that others wrote, such as names and descriptions of an API, without letting it control a terminal.
 
-This module must not know where the text comes from.
+It does not depend on where the text comes from.
 """
 
 from __future__ import annotations

@@ -148,7 +148,9 @@ def test_a_token_that_cannot_be_had_for_another_try_does_not_hide_the_first(make
     assert "It was not tried again: delete was not sent:\n  token: could not be had from" in caught.value.__notes__[0]
 
 
-def test_a_client_that_is_closed_before_another_try_does_not_hide_the_first() -> None:
+def test_a_client_that_is_closed_before_another_try_does_not_hide_the_first(caplog: pytest.LogCaptureFixture) -> None:
+    """Nor does it announce one, as where the reader of `list | head` ends while the next page is fetched."""
+
     def lose(_: httpx.Request) -> httpx.Response:
         keys.close()
         raise httpx.ReadError("the answer is lost")
@@ -158,6 +160,7 @@ def test_a_client_that_is_closed_before_another_try_does_not_hide_the_first() ->
         keys.delete("01F")
     assert caught.value.may_have_applied
     assert "client: is closed" in caught.value.__notes__[0]
+    assert not caplog.records
 
 
 def test_a_source_that_takes_all_of_the_time_for_another_try_does_not_hide_the_first() -> None:

@@ -53,6 +53,7 @@ class Call:
         may_have_applied: Whether one of the tries may have had its effect.
         arrived: What arrived of an answer before the call was cut off, if that issues a token, and the token that its
             request carried.
+        stopped: Whether no further try may begin.
     """
 
     def __init__(
@@ -73,7 +74,7 @@ class Call:
         self.arrived: tuple[Answer, Token] | None = None
         self._interruptible = interruptible
         self._failure: IncidentIOError | None = None
-        self._stopped = False
+        self.stopped = False
         self._chance = chance
 
     def wait_after(self, error: Exception) -> float | bool:
@@ -86,7 +87,7 @@ class Call:
         # An earlier try may have had its effect, whatever the last one ended with.
         self.may_have_applied = error.may_have_applied = self.may_have_applied or error.may_have_applied
         self._failure = error
-        if self._stopped or self.number >= self.attempts or not _worth_repeating(self.operation.effect, error):
+        if self.stopped or self.number >= self.attempts or not _worth_repeating(self.operation.effect, error):
             return False
         told = error.retry_after if isinstance(error, APIStatusError) else None
         wait = told if told is not None else self._back_off()
@@ -106,7 +107,7 @@ class Call:
 
         The call is over with it.
         """
-        self._stopped = True
+        self.stopped = True
         if self._failure is None:
             return error
         self._failure.add_note(f"It was not tried again: {error}")

@@ -141,7 +141,15 @@ class _Sender(ABC, Generic[HttpT]):
         need it.
         """
         attempt.__module__, attempt.__qualname__ = "incident_io_keys", call.operation.name
-        repeated: F = stamina.retry(on=call.wait_after, attempts=call.attempts, timeout=None)(attempt)  # type: ignore[assignment]
+
+        def wait_after(error: Exception) -> float | bool:
+            # A closed client begins no further try, so the log must not announce one.
+            if self._owner.closed and not call.stopped:
+                call.stopped = True
+                error.add_note(f"It was not tried again: {closed_error(call.operation.name)}")
+            return call.wait_after(error)
+
+        repeated: F = stamina.retry(on=wait_after, attempts=call.attempts, timeout=None)(attempt)  # type: ignore[assignment]
         return repeated
 
     def _exchange(self, call: Call, token: Token) -> Exchange:
