@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from .conftest import unused
 from .spec import example, validate
 from .test_testing import URL, ask, faults
 
+COMMENTS = contract.API_KEY_DEFINITION_COMMENTS_MAX_LENGTH
 MINUTES = contract.ROTATE_API_KEY_REQUEST_GRACE_PERIOD_MINUTES_MAXIMUM
 
 
@@ -126,3 +128,71 @@ def test_what_is_no_age_is_refused(mock: MockAPI, age: Any) -> None:
     with pytest.raises(ValueError, match=r"age_seconds takes a number|a calendar does not go back"):
         mock.add_key("old", age_seconds=age)
     assert len(ask(mock).json()["api_keys"]) == 1
+
+
+@pytest.mark.parametrize("age", [-1, float("nan"), 1e300, True, "1"])
+def test_what_is_no_time_of_a_last_use_is_rejected(mock: MockAPI, age: Any) -> None:
+    with pytest.raises(ValueError, match=r"unused_seconds takes a number|a calendar does not go back"):
+        mock.add_key("old", unused_seconds=age)
+    assert len(ask(mock).json()["api_keys"]) == 1
+
+
+@pytest.mark.anything_is_sent
+def test_a_role_of_the_settings_can_be_given_by_the_manager_and_by_nobody_else(mock: MockAPI) -> None:
+    wanted = {"name": "a", "role_names": ["brand_new"], "team_ids": ["A"], "team_role_names": ["brand_new"]}
+    caller = mock.add_key("caller", ["api_keys_manage", "viewer"]).token.reveal()
+    places = {("invalid_value", "/role_names/0"), ("invalid_value", "/team_role_names/0")}
+    assert faults(ask(mock, "POST", json=wanted), 422, "validation_error") == places
+    with pytest.raises(ValueError, match="role_names must hold only"):
+        mock.add_key("a", ["brand_new"])
+    mock.settings.extra_roles = ("brand_new",)
+    made = ask(mock, "POST", json=wanted)
+    assert made.status_code == 201
+    assert made.json()["api_key"]["team_roles"] == [{"name": "brand_new", "description": "Can brand new"}]
+    refused = ask(mock, "POST", token=caller, json=wanted)
+    assert {code for code, _ in faults(refused, 403, "resource_forbidden")} == {"missing_scope"}
+    # The manager needs all scopes of a key to rotate it.
+    url = f"{URL}/{made.json()['api_key']['id']}/actions/rotate"
+    assert ask(mock, "POST", url, json={"grace_period_minutes": 0}).status_code == 201
+    mock.settings.extra_roles = ()
+    assert faults(ask(mock, "POST", json=wanted), 422, "validation_error") == places
+
+
+@pytest.mark.parametrize(
+    ("comments", "code"),
+    [("a" * (COMMENTS + 1), "invalid_length"), ("\0", "invalid_value"), (3, "invalid_type"), (None, "invalid_type")],
+)
+def test_comments_that_do_not_fit_are_422(mock: MockAPI, comments: Any, code: str) -> None:
+    body = {"name": "a", "role_names": [], "team_ids": [], "team_role_names": [], "comments": comments}
+    assert faults(ask(mock, "POST", json=body), 422, "validation_error") == {(code, "/comments")}
+    assert len(ask(mock).json()["api_keys"]) == 1
+
+
+def test_a_key_says_when_it_called_last_and_only_then(mock: MockAPI) -> None:
+    mock.clock.freeze()
+    issued = mock.add_key("a", ["viewer"])
+
+    def last_used() -> str | None:
+        key: dict[str, Any] = ask(mock, url=f"{URL}/{issued.api_key.id}").json()["api_key"]
+        return key.get("last_used_at")
+
+    assert ask(mock, token=issued.token.reveal() + "0").status_code == 401
+    assert last_used() is None
+    assert ask(mock, token=issued.token.reveal()).status_code == 403
+    assert last_used() == mock.clock.now().isoformat().replace("+00:00", "Z")
+
+
+def last_uses(mock: MockAPI, token: str) -> list[str | None]:
+    return [key.get("last_used_at") for key in ask(mock, token=token).json()["api_keys"]]
+
+
+def test_a_last_use_is_there_in_the_next_mock(tmp_path: Path) -> None:
+    with MockAPI(tmp_path / "keys.db") as mock:
+        caller = mock.add_key("caller", ["api_keys_manage"]).token.reveal()
+        mock.add_key("never")
+        used = last_uses(mock, mock.token.reveal())[0]
+    with MockAPI(tmp_path / "keys.db") as mock:
+        # Only the caller of this request has been used since.
+        assert last_uses(mock, caller)[::2] == [used, None]
+    with MockAPI(tmp_path / "keys.db") as mock:
+        assert None not in last_uses(mock, caller)[:2]

@@ -201,6 +201,10 @@ def test_a_cursor_that_never_was_an_id_is_refused(mock: MockAPI, cursor: str) ->
     "wrong",
     [
         {"rate_limit": 0},
+        {"extra_roles": [3]},
+        {"extra_roles": 3},
+        {"extra_roles": None},
+        {"extra_roles": [""]},
         {"rate_limit": True},
         {"list_delay": timedelta(days=367)},
         {"rate_limit": "1200"},

@@ -20,9 +20,9 @@ SecondRotation = Literal["keeps", "ends"]
 _NONE: Final = timedelta()
 
 
-def _names(given: Iterable[str]) -> tuple[str, ...]:
+def _names(given: object) -> tuple[object, ...]:
     # A string is an iterable of letters.
-    return (given,) if isinstance(given, str) else tuple(given)
+    return tuple(given) if isinstance(given, Iterable) and not isinstance(given, str) else (given,)
 
 
 @define(kw_only=True)
