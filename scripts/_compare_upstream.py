@@ -106,7 +106,9 @@ def write(comparison: Comparison, given: argparse.Namespace) -> list[Difference]
         try:
             after, left = _apply_usable(comparison, given, new)
         except _contract.ContractError as error:
-            raise _contract.ContractError(f"{out}: is as it was: what follows is no contract: {error}") from error
+            raise _contract.ContractError(
+                f"{out}: is not changed, since the result is not a valid contract: {error}"
+            ) from error
         known = {(found.place, found.what, str(found.name)) for found in left}
         rest = (found for found in after.differences if not found.note)
         left += [
@@ -120,7 +122,7 @@ def write(comparison: Comparison, given: argparse.Namespace) -> list[Difference]
 
 
 def _apply_usable(comparison: Comparison, given: argparse.Namespace, new: Path) -> tuple[Comparison, list[Difference]]:
-    """Do as `_apply` does, and leave the differences to a person that make a document no contract."""
+    """Apply the differences that give a valid contract, and mark the others as to be done by hand."""
     with contextlib.suppress(_contract.ContractError):
         return _apply(comparison, given, new)
 
@@ -135,10 +137,10 @@ def _apply_usable(comparison: Comparison, given: argparse.Namespace, new: Path) 
 
 
 def _apply(comparison: Comparison, given: argparse.Namespace, new: Path) -> tuple[Comparison, list[Difference]]:
-    """Write the contract that follows to a file, and return how upstream differs from it and what a person has to do.
+    """Write the resulting contract to a file, and return the new comparison and what is to be done by hand.
 
     Raises:
-        ContractError: It is no contract. The text says why, without the name of the file.
+        ContractError: The result is not a valid contract. The text says why, without the name of the file.
     """
     text, left = _upstream_spec.follow(comparison, given.spec.read_text(encoding="utf-8"), remove=given.remove)
     new.write_text(text, encoding="utf-8")

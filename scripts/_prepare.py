@@ -1,4 +1,4 @@
-"""Rewrites the contract for openapi-python-client, which would lose parts of it in the form that they have."""
+"""Rewrites the contract so that openapi-python-client keeps all of it."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 What changed is found by `redocly diff`, which rates it for those who call the API. Users of this package are behind a
 client, which is closed in what it sends and open in what it receives: `rate` says where that makes a difference.
-An `allOf` with a single member means the same as this member, so redocly gets both contracts without such `allOf`.
+An `allOf` with one member equals that member, so redocly gets both contracts with each such `allOf` removed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SURFACE = ROOT / "api-surface.txt"
 OF_REDOCLY = {"major": Rating.BREAKING, "minor": Rating.ADDITIVE, "patch": Rating.COSMETIC}
 # What people read and no program does.
 WORDS = {"description", "summary", "title", "example", "externalDocs", "deprecated"}
-# The client sends these in every call, with defaults of its own.
+# Parameters that the client always sends, with its own defaults.
 ALWAYS_SENT = {"page_size"}
 
 
@@ -192,9 +192,9 @@ def rate(found: dict[str, Any], place: str, *, sent: bool, received: bool) -> tu
     if name == "format":
         same = {old, new} <= {None, "int32", "int64"}
         return (
-            (Rating.COSMETIC, f"{message} It is an int.")
+            (Rating.COSMETIC, f"{message} The Python type stays int.")
             if same
-            else (Rating.BREAKING, f"{message} Its type in Python changes too.")
+            else (Rating.BREAKING, f"{message} The Python type changes.")
         )
     if name in ("type", "nullable"):
         message = _message(found)  # redocly calls any other type a wider or a narrower one

@@ -228,7 +228,7 @@ def words(text: str, values: Iterable[object] = ()) -> str:
     text = line(text)
     text += "." * text[-1:].isalnum()
     if known := ", ".join(f"`{seen(value)}`" for value in values):
-        text = f"{text} One of {known}, or one that was added since.".strip()
+        text = f"{text} Known values are {known}. Others may be added.".strip()
     if len(text) > LONGEST:
         text = FoldedScalarString(text)
     elif re.search(r": |:$| #|^\W", text):

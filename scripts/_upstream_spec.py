@@ -20,7 +20,7 @@ from _contract import BOUNDS, DESCRIPTIONS, METHODS, Steps
 from _upstream_compare import Comparison, Difference
 from _upstream_draft import COMMENT, ByHandError, Draft, allowed, attribute, flow, plain, seen, titled
 
-# What stands above values that have no words of ours yet.
+# The comment above values without a description.
 UNDESCRIBED = f"From upstream: describe these under {DESCRIPTIONS}."
 NEW_IN_CALLS = "this new {} parameter is required; openapi.yaml has it now, and facade/ has to send it in every call"
 # The order of a schema's keywords.

@@ -56,7 +56,7 @@ def insert(
 
 
 def append(parent: CommentedSeq, value: Any, *, comment: str = "") -> None:
-    """Add a value to the end of a list that has values.
+    """Append a value to a non-empty list.
 
     Args:
         parent: The list. One in flow style with a comment becomes one in block style.

@@ -25,8 +25,8 @@ from .twins import Blocking
 CANARY = "inc_" + "c0ffee00" * 8
 
 
-def unused(key: Any) -> Any:
-    """A key without its last use, to compare what else it says with what it said before it called."""
+def without_last_use(key: Any) -> Any:
+    """A key without its last use, so that it can be compared with the same key before it was used."""
     if isinstance(key, APIKey):
         return attrs.evolve(key, last_used_at=None)
     return {name: value for name, value in key.items() if name != "last_used_at"}

@@ -1,7 +1,7 @@
 """A program that uses all of the package while time is frozen, and then once more. `test_frozen_time.py` runs it.
 
-Run it as `python -m tests.frozen TOOL MOMENT`. It imports the package in functions alone, since the first of these runs
-while time is frozen if MOMENT is `import`.
+Run it as `python -m tests.frozen TOOL MOMENT`. It imports the package inside of functions, so that with the moment
+`import` the first import happens while time is frozen.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def use_storage(mock: Any, keys: Any, directory: Path) -> None:
     files.mkdir(mode=0o700, exist_ok=True)
     keeper = FileKeeper(files)
     key = create_into(keys, keeper, name="stored", role_names=["viewer"]).api_key
-    mock.clock.advance(timedelta(seconds=1))  # a rotation shows by its instant alone
+    mock.clock.advance(timedelta(seconds=1))  # resume detects a rotation only by its time
     rotate_into(keys, keeper, key.id)
     mock.clock.advance(timedelta(seconds=1))
     mock.fail_next(faults.Close(), operation="rotate")

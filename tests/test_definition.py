@@ -36,7 +36,7 @@ def test_every_optional_property_of_a_request_is_an_argument() -> None:
         for name in OPTIONAL - set(inspect.signature(function).parameters)
     }
     assert not missing
-    # edit() and the command read a key and send all of it again: what a response does not have would be lost.
+    # edit() sends what it reads. It would delete a property that responses do not contain.
     assert {each.name for each in attrs.fields(APIKey)} >= OPTIONAL
     rotation = document()["components"]["schemas"]["RotateAPIKeyRequest"]
     assert set(rotation["properties"]) == set(rotation["required"]) == {"grace_period_minutes"}
@@ -53,7 +53,7 @@ def test_comments_are_sent_and_come_back(keys: KeysClient, comments: str) -> Non
     ("comments", "problem"),
     [
         ("a" * (MOST + 1), f"comments: has {MOST + 1} characters, but takes 0 to {MOST} characters"),
-        ("a\0b", "comments: does not match '^[^\\x00]*$'"),
+        ("a\0b", "comments: contains a null character"),
         ("\ud800", "comments: holds half of a surrogate pair, which no request can carry"),
         (3, f"comments: takes a string of 0 to {MOST} characters, not a value of type int"),
     ],
@@ -147,7 +147,7 @@ def test_edit_names_every_problem_before_anything_is_sent(make: Any, mock: MockA
 
 def test_edit_of_half_a_pair_is_checked_against_the_key(keys: KeysClient, mock: MockAPI) -> None:
     key = mock.add_key("a", ["viewer"]).api_key
-    with pytest.raises(InvalidRequestError, match="team_ids: is empty, but team_role_names is not"):
+    with pytest.raises(InvalidRequestError, match=r"^edit was not sent:\n  team_ids: is empty, but"):
         keys.edit(key.id, team_role_names=["schedules_editor"])
     assert keys.show(key.id) == key
 
@@ -158,7 +158,7 @@ def test_edit_of_a_key_that_does_not_exist_changes_nothing(make: Any, mock: Mock
     assert [request.method for request in mock.requests] == ["GET"]
 
 
-def test_a_name_that_is_no_argument_is_what_it_is_for_any_function(keys: KeysClient, mock: MockAPI) -> None:
+def test_an_unknown_argument_raises_type_error(keys: KeysClient, mock: MockAPI) -> None:
     definition: Any = {"name": "deploy bot", "role_names": ["viewer"], "nmae": "deploy bot"}
     with pytest.raises(TypeError, match="unexpected keyword argument 'nmae'"):
         keys.create(**definition)

@@ -149,7 +149,7 @@ def test_a_token_that_cannot_be_had_for_another_try_does_not_hide_the_first(make
 
 
 def test_a_client_that_is_closed_before_another_try_does_not_hide_the_first(caplog: pytest.LogCaptureFixture) -> None:
-    """Nor does it announce one, as where the reader of `list | head` ends while the next page is fetched."""
+    """Nor does the log announce a retry. `list | head` closes its client while it fetches the next page."""
 
     def lose(_: httpx.Request) -> httpx.Response:
         keys.close()

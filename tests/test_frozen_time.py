@@ -1,7 +1,7 @@
-"""Everything works while freezegun or time-machine freezes time, and after that, whenever it was frozen.
+"""Everything works while freezegun or time-machine freezes time, and afterwards.
 
 freezegun replaces `datetime`, `time.monotonic` and others in each imported module. What it breaks can stay broken for
-the rest of a process, so that each test starts one of its own.
+the rest of a process, so each test runs in its own process.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ def test_an_unknown_role_that_resembles_no_other_gets_no_suggestion_but_what_to_
 
 
 def test_a_suggestion_never_leads_to_another_role_that_exists() -> None:
-    """As if each role were one that an older version does not know: it is no typo of another role."""
+    """Treat each role as unknown to an older version: it must not be suggested as a typo of another."""
     names = {role.value for role in (*AccountRole, *TeamRole)}
     assert {name: similar_roles(name, names - {name}) for name in names} == {name: [] for name in names}
 
@@ -164,7 +164,7 @@ def test_the_roles_of_a_key_are_taken_also_those_that_this_version_does_not_know
     assert read((role("schedules_editor"), role("brand_new")), TeamRole) == (["schedules_editor", "brand_new"], [])
 
 
-def test_a_role_of_a_key_that_belongs_to_the_other_list_is_told_where_it_belongs() -> None:
+def test_a_role_object_of_the_wrong_list_is_rejected() -> None:
     assert read([role("viewer")], TeamRole) == (
         [],
         ["roles[0]: 'viewer' is an account role, not a team role; it belongs to role_names"],

@@ -18,7 +18,7 @@ from incident_io_keys.cli import main
 from incident_io_keys.testing import MockAPI
 from incident_io_keys.testing.faults import FAULTS
 
-from .conftest import unused
+from .conftest import without_last_use
 
 COMMAND = [str(Path(sys.executable).parent / "incident-io-keys"), "mock"]
 
@@ -67,7 +67,7 @@ def test_keys_can_be_added_as_in_the_dashboard(http: httpx.Client) -> None:
     body = {"name": "team manager", "team_ids": ["A"], "team_role_names": ["api_keys_manage"]}
     added = http.post("/_mock/keys", json=body).json()
     listed = http.get("/v1/api_keys", headers={"Authorization": f"Bearer {added['token']}"}).json()["api_keys"]
-    assert [unused(key) for key in listed] == [added["api_key"]]
+    assert [without_last_use(key) for key in listed] == [added["api_key"]]
     assert added["api_key"]["creator"]["user"]
 
 
@@ -232,7 +232,7 @@ def test_with_a_file_the_command_goes_on_where_it_was(tmp_path: Path) -> None:
         with running("--db", str(tmp_path / "keys.db"), "--seed-keys", "1") as (_, url, token):
             headers = {"Authorization": f"Bearer {token}"}
             keys = httpx.get(f"{url}/v1/api_keys", headers=headers, trust_env=False).json()["api_keys"]
-            told.append((token, [unused(key) for key in keys]))
+            told.append((token, [without_last_use(key) for key in keys]))
             # and it is killed
     assert told[0] == told[1]
     assert len(told[0][1]) == 2

@@ -20,7 +20,7 @@ import pytest
 from incident_io_keys.testing import MockAPI, MockClock, MockSettings, MockStateError, _store
 from incident_io_keys_generated import contract
 
-from .conftest import unused
+from .conftest import without_last_use
 from .test_testing import URL, ask, faults
 
 PAGE = contract.LIST_API_KEYS_PAGE_SIZE_MAXIMUM
@@ -50,7 +50,7 @@ def listed(mock: MockAPI, token: str = "") -> list[dict[str, Any]]:
     after: str | None = ""
     while after is not None:
         page = ask(mock, url=f"{URL}?page_size={PAGE}&after={after}", token=token).json()
-        found += [unused(key) for key in page["api_keys"]]
+        found += [without_last_use(key) for key in page["api_keys"]]
         after = page["pagination_meta"].get("after")
     return found
 

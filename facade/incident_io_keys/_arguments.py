@@ -39,7 +39,7 @@ def refuse(outcome: str, problems: list[Problem]) -> None:
 def check_text(
     field: str, value: object, problems: list[Problem], *, low: int, high: int | None = None, pattern: str = ""
 ) -> str:
-    """Read a string, and check its length in characters, and that it matches a pattern.
+    """Validate the length of a string in characters, and its pattern.
 
     Returns:
         The string itself, also where a subclass was given; an empty one if there was a problem.
@@ -50,7 +50,8 @@ def check_text(
     elif len(value) < low or (high is not None and len(value) > high):
         problems.append(Problem(field, f"has {len(value)} characters, but takes {bounds}"))
     elif not re.search(pattern, value):
-        problems.append(Problem(field, f"does not match {pattern!r}"))
+        nul = "\0" in value  # the pattern of today's contract forbids nothing else
+        problems.append(Problem(field, "contains a null character" if nul else f"does not match {pattern!r}"))
     else:
         try:
             text_of(value).encode()

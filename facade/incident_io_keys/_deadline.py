@@ -14,7 +14,7 @@ from typing import Final
 # The member of a request's extensions that holds its Deadline.
 EXTENSION: Final = "incident_io_keys.deadline"
 
-# Not `time.monotonic`, which freezegun replaces: while time is frozen, no deadline would end. Windows has nothing else.
+# freezegun replaces `time.monotonic`, so that no deadline would expire while time is frozen. Windows has no other.
 _monotonic: Final[Callable[[], float]] = (
     partial(time.clock_gettime, time.CLOCK_MONOTONIC) if hasattr(time, "clock_gettime") else time.monotonic
 )

@@ -37,7 +37,7 @@ def arguments_of(key: APIKey) -> dict[str, Any]:
 
 
 def check_definition(arguments: Mapping[str, object], problems: list[Problem]) -> dict[str, Any]:
-    """Check the arguments that are there, and return them as they are to be sent. `comments` may be None."""
+    """Validate the given arguments, and return the values to send. `comments` may be None."""
     checked: dict[str, Any] = {}
     given_ids, given_roles = None, None
     if "name" in arguments:
@@ -57,7 +57,7 @@ def check_definition(arguments: Mapping[str, object], problems: list[Problem]) -
         given_roles = check_list("team_role_names", arguments["team_role_names"], problems)
         checked["team_role_names"] = tuple(parse_roles("team_role_names", given_roles or (), TeamRole, problems))
     if given_ids is not None and given_roles is not None:
-        # As they were given: an unknown role is one problem, and not half of a pair too.
+        # The given lists are compared, so that an unknown role is not reported as a missing team role too.
         check_team_pair(given_ids, given_roles, problems)
     if arguments.get("comments") is not None:
         checked["comments"] = check_text(

@@ -195,8 +195,9 @@ def update_key(
     team_ids: Iterable[str],
     team_role_names: Iterable[TeamRole | TeamRoleName | Role],
     comments: str | None = None,
+    call: str = "update",
 ) -> Operation[APIKey]:
-    """A key with another definition: `KeysClient.update` says what the arguments are."""
+    """A key with another definition: `KeysClient.update` says what the arguments are. `call` names the method."""
     problems: list[Problem] = []
     checked = check_id("id", key_id, problems)
     definition = definition_of(
@@ -209,13 +210,13 @@ def update_key(
         },
         problems,
     )
-    operation = Operation(
+    refuse(f"{call} was not sent", problems)
+    return Operation(
         name="update",
         effect=Effect.REPLACES,
         request=update_api_key.build_request(checked, body=definition),
         read=_read_key,
     )
-    return _checked(operation, problems)
 
 
 def edit_key(
@@ -227,7 +228,7 @@ def edit_key(
     team_role_names: Iterable[TeamRole | TeamRoleName | Role] | None,
     comments: str | None,
 ) -> tuple[Operation[APIKey], Callable[[APIKey], Operation[APIKey]]]:
-    """Return the operation that reads a key, and a function of that key that returns the one that changes it.
+    """Return the operation that reads the key, and a function that makes the update operation from the key.
 
     `KeysClient.edit` documents the arguments.
     """
@@ -240,16 +241,16 @@ def edit_key(
         "team_role_names": team_role_names,
         "comments": comments,
     }
-    # An iterator can be read only once, and these are checked twice.
+    # Arguments are checked twice, and an iterator can be read only once.
     changes: dict[str, Any] = {
         field: list(value) if isinstance(value, Iterator) else value
         for field, value in arguments.items()
         if value is not None
     }
-    # Before anything is sent. That teams and team roles go together can need the key.
+    # Before anything is sent. Whether teams match team roles can depend on the key; update_key checks that.
     check_definition(changes, problems)
     refuse("edit was not sent", problems)
-    return show_key(checked), lambda key: update_key(checked, **{**arguments_of(key), **changes})
+    return show_key(checked), lambda key: update_key(checked, **{**arguments_of(key), **changes}, call="edit")
 
 
 def delete_key(key_id: str) -> Operation[None]:

@@ -53,7 +53,7 @@ class Call:
         may_have_applied: Whether one of the tries may have had its effect.
         arrived: What arrived of an answer before the call was cut off, if that issues a token, and the token that its
             request carried.
-        stopped: Whether no further try may begin.
+        stopped: Whether the call is aborted: no further attempt starts.
     """
 
     def __init__(

@@ -143,7 +143,7 @@ class _Sender(ABC, Generic[HttpT]):
         attempt.__module__, attempt.__qualname__ = "incident_io_keys", call.operation.name
 
         def wait_after(error: Exception) -> float | bool:
-            # A closed client begins no further try, so the log must not announce one.
+            # The log must not announce a retry that a closed client will not make.
             if self._owner.closed and not call.stopped:
                 call.stopped = True
                 error.add_note(f"It was not tried again: {closed_error(call.operation.name)}")

@@ -177,9 +177,9 @@ class KeysClient(BaseClient):
                 `Role` objects of a response. May be empty. For a role that this version does not know, pass
                 `Role(name=..., description="")`.
             team_ids: The teams in which it has the roles of `team_role_names`.
-            team_role_names: The roles that the key has in those teams, as for `role_names` but of `TeamRole`. Pass both
-                teams and team roles, or neither.
-            comments: Notes about the key, up to 5,000 characters.
+            team_role_names: The roles that the key has in those teams, as for `role_names`, but with `TeamRole`. Pass
+                both teams and team roles, or neither.
+            comments: Comments about the key, up to 5,000 characters.
 
         Returns:
             The key and its token.
@@ -231,9 +231,9 @@ class KeysClient(BaseClient):
                 `Role` objects of a response. May be empty. For a role that this version does not know, pass
                 `Role(name=..., description="")`.
             team_ids: The teams in which it has the roles of `team_role_names`; may be empty.
-            team_role_names: The roles that the key has in those teams, as for `role_names` but of `TeamRole`. Pass both
-                teams and team roles, or neither.
-            comments: Notes about the key, up to 5,000 characters. None deletes the notes that it has.
+            team_role_names: The roles that the key has in those teams, as for `role_names`, but with `TeamRole`. Pass
+                both teams and team roles, or neither.
+            comments: Comments about the key, up to 5,000 characters. None deletes its current comments.
 
         Returns:
             The key as it is now. Its token stays.
@@ -260,25 +260,25 @@ class KeysClient(BaseClient):
     ) -> APIKey:
         """Change parts of a key's definition, and keep the rest.
 
-        The API can only replace a whole definition. So this reads the key, changes what is given, and sends all of it:
-        two calls, each with a deadline of its own. A change that somebody else makes in between is overwritten.
+        The API can only replace a whole definition. `edit` reads the key, applies the arguments, and sends the whole
+        definition: two calls, each with its own deadline. A change that somebody else makes in between is overwritten.
 
         API: `GET /v1/api_keys/{id}` (https://docs.incident.io/api-reference/api-keys-v1/show), then
             `PUT /v1/api_keys/{id}` (https://docs.incident.io/api-reference/api-keys-v1/update).
 
         Args:
             id: The key's ID. A key cannot edit itself.
-            name: The new name. None keeps the name, and so on for each argument.
-            role_names: All roles that the key has in the whole account from now on, as for `create`.
-            team_ids: All teams in which the key has its team roles from now on.
-            team_role_names: All roles that the key has in its teams from now on, as for `create`.
-            comments: The new notes. An empty string empties them.
+            name: The new name. For this and each further argument, None keeps the current value.
+            role_names: The new roles in the whole account, as for `create`. They replace all that the key has.
+            team_ids: The new teams. They replace all that the key has.
+            team_role_names: The new roles in those teams, as for `create`. They replace all that the key has.
+            comments: The new comments. An empty string clears them.
 
         Returns:
-            The key as it is now. Its token stays.
+            The updated key. Its token does not change.
 
         Raises:
-            InvalidRequestError: Arguments do not fit the contract; it names all of them. Nothing was changed.
+            InvalidRequestError: Arguments do not fit the contract; the error lists every problem. Nothing was changed.
             NotFoundError: There is no such key, or the caller may not see it.
             IncidentIOError: The key is not known to be changed; `may_have_applied` says whether it may be.
         """

@@ -13,11 +13,11 @@ from .errors import Problem
 
 RoleT = TypeVar("RoleT", AccountRole, TeamRole)
 
-# For each enum, what a person calls its members, and the argument that takes them.
+# The display name and the argument of each enum.
 _NOUN: Final = {AccountRole: "an account role", TeamRole: "a team role"}
 _ARGUMENT: Final = {AccountRole: "role_names", TeamRole: "team_role_names"}
 
-# How similar a word must be to one of a role's name to count as a typo of it. `editor` and `creator` have 0.62.
+# The minimum similarity at which each word of a name counts as a typo. `editor` and `creator` have 0.62.
 _TYPO: Final = 0.7
 _MOST_SUGGESTIONS: Final = 3
 
@@ -29,14 +29,13 @@ def parse_roles(field: str, values: object, kind: type[RoleT], problems: list[Pr
 
     Args:
         field: The argument's name, for the problems.
-        values: Members of `kind`, their names, or `Role` objects. A `Role` may have a name that this version does not
-            know.
+        values: Members of `kind`, their names, or `Role` objects, including roles that this version does not know.
         kind: `AccountRole` or `TeamRole`.
         problems: The list to add problems to.
 
     Returns:
         The roles that could be parsed: all of them, if no problem was added. A role that this version does not know is
-        a plain string among them.
+        returned as a plain string.
     """
     roles: list[RoleT] = []
     for index, value in enumerate(check_list(field, values, problems) or ()):
@@ -48,7 +47,7 @@ def parse_roles(field: str, values: object, kind: type[RoleT], problems: list[Pr
 
 def _parse_role(field: str, value: object, kind: type[RoleT], problems: list[Problem]) -> RoleT | None:
     if isinstance(value, Role):
-        # The API knows this role: it is sent by its name, also if this version does not know it.
+        # A name that this version does not know is sent unchecked, since the API may know it.
         name = check_text(f"{field}.name", value.name, problems, low=1)
         known = {role.value for role in (*AccountRole, *TeamRole)}
         if name not in known:
@@ -67,7 +66,7 @@ def _known_role(field: str, value: object, kind: type[RoleT]) -> RoleT | Problem
     if not isinstance(value, str):
         return Problem(field, f"takes {noun}, its name or a Role, not {kind_of(value)}")
     names, other_names = ([role.value for role in roles] for roles in (kind, other))
-    # The lists overlap. A plain name means the role of this list; an enum member names the list that its writer meant.
+    # The lists overlap. A plain name means the role of this list; an enum member always means its own list.
     if isinstance(value, other):
         hint = f"; for the role of that name here, write {kind.__name__}.{value.name}" if value in names else ""
         return Problem(field, f"{other.__name__}.{value.name} is {other_noun}, not {noun}", belongs + hint)
@@ -90,8 +89,8 @@ def _quoted(names: Iterable[str]) -> str:
 def similar_roles(name: str, known: Iterable[str]) -> list[str]:
     """Return the roles of which a name can be a typo, the most similar first.
 
-    Each word has to be similar. A name that differs from a role by a whole word is no typo of it: `workflows_viewer`
-    must never suggest `workflows_editor`, nor `workflows_editor` suggest `private_workflows_editor`.
+    Each word must be similar. A name that differs by a whole word is not a typo, and that role might allow more:
+    `workflows_viewer` must never suggest `workflows_editor`, nor `workflows_editor` suggest `private_workflows_editor`.
     """
     words = name.strip().lower().replace(" ", "_").replace("-", "_").split("_")
     found = []

@@ -1,5 +1,5 @@
 # Made from openapi.yaml by scripts/generate. Do not edit.
-"""What all models share."""
+"""The base class of all models."""
 
 import datetime as _datetime
 from collections.abc import Mapping
@@ -27,15 +27,15 @@ class Model:
 
     @classmethod
     def from_dict(cls, src_dict: Any) -> Self:
-        """Return the model of what `json.loads` returned.
+        """Return a model from parsed JSON.
 
         Raises:
-            msgspec.ValidationError: It does not fit the schema. The message names the first place that does not.
+            msgspec.ValidationError: The data does not match the schema. The message names the first mismatch.
         """
         return convert(src_dict, cls)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return a dictionary that `json.dumps` takes. It omits optional properties that are None."""
+        """Return a dictionary that `json.dumps` accepts. It omits optional properties that are None."""
         return asdict(
             self,  # type: ignore[arg-type]  # not this class, but each model is an attrs class
             filter=lambda field, value: value is not None or field.default is NOTHING,

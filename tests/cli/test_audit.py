@@ -99,10 +99,13 @@ def test_an_unused_key_that_may_do_much_is_worse() -> None:
     assert found(unused, key("2"), unused_since=NOW - timedelta(days=91)) == [("powerful-role", HIGH, "1")]
 
 
-def test_where_the_api_does_not_say_when_keys_were_used_nobody_knows() -> None:
+def test_without_last_used_at_nobody_knows_which_keys_are_unused() -> None:
     old = evolve(key(used=None), created_at=NOW - timedelta(days=900))
     assert found(old) == [("unused-key", INFO, None)]
-    assert review(old).findings[0].message == "the API does not say when these keys were last used"
+    assert (
+        review(old).findings[0].message
+        == "the API reported no last_used_at for these keys, so it is unknown which are unused"
+    )
     assert found() == []
 
 
@@ -270,4 +273,6 @@ def test_every_form_of_the_report_names_unused_keys(run: Run, mock: MockAPI, out
     assert "it was never used" in " ".join(out.split())
     mock.fail_next(faults.DropProperty("api_keys.last_used_at"), operation="list")
     out = run("audit", "--output", output).out
-    assert "the API does not say when these keys were last used" in " ".join(out.replace("all keys", "").split())
+    assert "the API reported no last_used_at for these keys, so it is unknown which are unused" in " ".join(
+        out.replace("all keys", "").split()
+    )

@@ -12,7 +12,7 @@ from incident_io_keys import KeysClient, Token
 from incident_io_keys.testing import MockAPI
 from incident_io_keys_generated import contract
 
-from ..conftest import unused
+from ..conftest import without_last_use
 from .conftest import TEAM, Open, Run, by_name, ended, screen, token_in, works
 
 DEFINITION = ("--name", "deploy bot", "--role", "viewer", "--role", "incident_creator")
@@ -23,7 +23,7 @@ def test_the_token_goes_to_a_file_that_only_its_owner_reads(process: Run, keys: 
     result = process("create", *DEFINITION, "--team", TEAM, "--team-role", "schedules_editor", "--token-file", path)
     assert result.code == 0
     key = by_name(keys, "deploy bot")
-    assert json.loads(result.out) == unused(key).to_dict()
+    assert json.loads(result.out) == without_last_use(key).to_dict()
     assert [role.name for role in key.roles] == ["viewer", "incident_creator"]
     assert (list(key.team_ids), [role.name for role in key.team_roles]) == ([TEAM], ["schedules_editor"])
     assert works(keys, token_in(path), key.id)
@@ -74,7 +74,7 @@ def test_what_does_not_fit_is_told_at_once_in_the_command_s_own_words(run: Run, 
         "incident-io-keys create: create was not sent:",
         f"  --name: has 0 characters, but takes 1 to {contract.API_KEY_DEFINITION_NAME_MAX_LENGTH} characters",
         "  --role: unknown role 'viwer'; did you mean 'viewer'? If the API has a role of that name, upgrade"
-        " incident-io-keys, or give it with --unchecked-role or --unchecked-team-role",
+        " incident-io-keys, or pass the name with --unchecked-role or --unchecked-team-role",
         "  --team-role: is empty, but --team is not; give both or neither",
         *where,
     ]

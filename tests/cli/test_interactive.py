@@ -25,7 +25,12 @@ def test_it_is_asked_for_at_a_terminal(terminal: Open, keys: KeysClient, tmp_pat
     child.expect_exact("Teams in which it has further roles (IDs, or nothing):")
     child.sendline(TEAM)
     child.expect_exact("Roles in the teams")
+    child.sendline("")
+    child.expect_exact("a key with teams needs at least one role in them")
+    child.expect_exact("Roles in the teams")
     child.sendline("schedules_reader")
+    child.expect_exact("Comments (or nothing):")
+    child.sendline("of the pipeline")
     child.expect_exact("File for the token:")
     child.sendline(str(tmp_path / "token"))
     child.expect_exact("[y/N]:")
@@ -34,6 +39,7 @@ def test_it_is_asked_for_at_a_terminal(terminal: Open, keys: KeysClient, tmp_pat
     key = by_name(keys, "deploy bot")
     assert [role.name for role in key.roles] == [min({*AccountRole} - {AccountRole.API_KEYS_MANAGE}), "viewer"]
     assert (list(key.team_ids), [role.name for role in key.team_roles]) == ([TEAM], ["schedules_reader"])
+    assert key.comments == "of the pipeline"
     assert works(keys, token_in(tmp_path / "token"), key.id)
 
 
@@ -41,7 +47,7 @@ def test_what_was_given_is_not_asked_for(
     run: Run, keys: KeysClient, types: Callable[..., None], tmp_path: Path
 ) -> None:
     types("")
-    options = ("--role", "viewer", "--team", TEAM, "--team-role", "schedules_reader")
+    options = ("--role", "viewer", "--team", TEAM, "--team-role", "schedules_reader", "--comments", "a")
     result = run("create", "--interactive", *options, "--token-file", tmp_path / "token", "--name", "deploy bot")
     assert result.code == 1  # to say nothing is to say no
     assert result.err.endswith("incident-io-keys create: nothing was changed\n")
@@ -53,7 +59,7 @@ def test_a_wrong_answer_is_asked_for_again(
 ) -> None:
     (tmp_path / "taken").write_text("a token")
     files = ("", str(tmp_path / "taken"), str(tmp_path / "token"))
-    types("", "deploy bot", "viwer 0", "", TEAM, "", "schedules_reader", *files, "y")
+    types("", "deploy bot", "viwer 0", "", TEAM, "", "schedules_reader", "", *files, "y")
     result = run("create", "--interactive")
     assert result.code == 0
     assert f"has 0 characters, but takes 1 to {contract.API_KEY_DEFINITION_NAME_MAX_LENGTH} characters" in result.err

@@ -18,7 +18,7 @@ from incident_io_keys.cli._terminal import Terminal
 from incident_io_keys.testing import MockAPI, faults
 from incident_io_keys_generated import contract
 
-from ..conftest import unused
+from ..conftest import without_last_use
 from .conftest import COMMAND, DAY, TEAM, Open, Run, ended, rows, screen
 
 
@@ -61,7 +61,9 @@ def names(out: str) -> list[str]:
 def test_piped_it_is_json_in_the_api_s_own_form(process: Run, keys: KeysClient) -> None:
     result = process("list")
     assert (result.code, result.err) == (0, "")
-    assert [unused(key) for key in json.loads(result.out)] == [unused(key).to_dict() for key in keys.list()]
+    assert [without_last_use(key) for key in json.loads(result.out)] == [
+        without_last_use(key).to_dict() for key in keys.list()
+    ]
 
 
 @pytest.mark.usefixtures("some")
@@ -135,18 +137,20 @@ def test_unused_keys_are_those_that_nobody_has_used_for_so_long(run: Run, mock: 
     assert "--unused-for: 'soon' is no age" in refused.err
 
 
-def test_where_the_api_does_not_say_when_keys_were_used_nobody_knows_which_are_unused(run: Run, mock: MockAPI) -> None:
+def test_without_last_used_at_unused_for_fails(run: Run, mock: MockAPI) -> None:
     mock.add_key("never", age_seconds=100 * DAY)
     mock.fail_next(faults.DropProperty("api_keys.last_used_at"), operation="list")
     result = run("list", "--unused-for", "90 days")
     assert (result.code, result.out) == (1, "")
-    assert "the API does not say when these keys were last used" in result.err
+    assert "the API reported no last_used_at for these keys" in result.err
 
 
 @pytest.mark.usefixtures("some")
 def test_json_lines(run: Run, keys: KeysClient) -> None:
     lines = run("list", "--output", "jsonl").out.splitlines()
-    assert [unused(json.loads(line)) for line in lines] == [unused(key).to_dict() for key in keys.list()]
+    assert [without_last_use(json.loads(line)) for line in lines] == [
+        without_last_use(key).to_dict() for key in keys.list()
+    ]
 
 
 def test_a_role_that_nobody_has_is_a_typing_error(run: Run) -> None:

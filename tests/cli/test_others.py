@@ -57,7 +57,7 @@ def test_the_command_completes_in_this_process(
 
 
 @pytest.mark.parametrize("option", ["--role", "--team-role"])
-def test_completion_says_what_each_role_allows_and_has_the_one_of_the_dashboard_last(
+def test_completion_describes_roles_with_api_keys_manage_last(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, option: str
 ) -> None:
     monkeypatch.setenv("_INCIDENT_IO_KEYS_COMPLETE", "fish_complete")
@@ -66,7 +66,7 @@ def test_completion_says_what_each_role_allows_and_has_the_one_of_the_dashboard_
     assert main([]) == 0
     *others, last = capsys.readouterr().out.splitlines()
     assert last.startswith("plain,api_keys_manage\t")
-    assert last.endswith("given only in the dashboard")
+    assert last.endswith("can be assigned only in the dashboard")
     assert len(others) == len(AccountRole if option == "--role" else TeamRole) - 1
     assert all("\t" in line for line in others)
 
@@ -74,7 +74,7 @@ def test_completion_says_what_each_role_allows_and_has_the_one_of_the_dashboard_
 def test_the_role_of_the_dashboard_is_listed_last(run: Run) -> None:
     last = json.loads(run("roles").out)[-1]
     assert last["name"] == "api_keys_manage"
-    assert last["account"].endswith("given only in the dashboard")
+    assert last["account"].endswith("can be assigned only in the dashboard")
 
 
 def test_every_role_is_described() -> None:

@@ -89,8 +89,13 @@ MUTANTS = [
     Mutant(
         "an update without comments keeps them", API, 'del updated["comments"]', 'updated["comments"] = key["name"]'
     ),
-    Mutant("a key is never used", API, "self._state.use(caller, ", "(lambda key, _: key)(caller, "),
-    Mutant("a role of the settings is not one", VALIDATION, '"role_names", {*extra_roles, *(', '"role_names", {*('),
+    Mutant(
+        "a request does not set last_used_at",
+        API,
+        "self._state.use(self._authenticate",
+        "(lambda key, _: key)(self._authenticate",
+    ),
+    Mutant("extra_roles are ignored", VALIDATION, '"role_names", {*extra_roles, *(', '"role_names", {*('),
     Mutant("a deleted key is still there", API, 'self._state.delete(key["id"])', "pass"),
     Mutant(
         "a name of full length is refused",

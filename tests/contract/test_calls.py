@@ -16,7 +16,7 @@ from incident_io_keys import (
 )
 from incident_io_keys.testing import MockAPI, faults
 
-from ..conftest import unused
+from ..conftest import without_last_use
 from .conftest import ClientOf
 from .test_keys import DEFINITION, works
 from .test_pages import listed
@@ -136,7 +136,7 @@ def test_a_token_that_was_replaced_meanwhile_is_asked_for_again(keys: Any, clien
     new = keys.rotate(old.api_key.id, grace_period_minutes=0)
     asked = iter([old.token, new.token])
     del mock.requests[:]
-    assert unused(client(lambda: next(asked)).show(old.api_key.id)) == new.api_key
+    assert without_last_use(client(lambda: next(asked)).show(old.api_key.id)) == new.api_key
     assert len(mock.requests) == 2
 
 

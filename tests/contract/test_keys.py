@@ -19,7 +19,7 @@ from incident_io_keys import (
 from incident_io_keys.testing import MockAPI
 from incident_io_keys_generated import contract
 
-from ..conftest import unused
+from ..conftest import without_last_use
 from .conftest import INSTANT, LONGEST_NAME, MINUTE, ClientOf, definition_of
 
 DEFINITION: dict[str, Any] = {
@@ -170,7 +170,7 @@ def test_a_key_without_the_managing_role_may_do_nothing(keys: Any, client: Clien
         with pytest.raises(PermissionDeniedError) as caught:
             call()
         assert caught.value.type == "resource_forbidden"
-    assert unused(keys.show(issued.api_key.id)) == issued.api_key
+    assert without_last_use(keys.show(issued.api_key.id)) == issued.api_key
 
 
 def test_a_caller_hands_out_only_what_it_has(client: ClientOf, mock: MockAPI) -> None:

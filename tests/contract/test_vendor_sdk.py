@@ -1,4 +1,4 @@
-"""The contract: the vendor's own SDK works with the mock, so that not only the client of this project does.
+"""The contract: the vendor's own SDK works with the mock too.
 
 The SDK is stricter than openapi.yaml in places. It fails, for example, on an error whose source has no pointer.
 """
@@ -36,7 +36,7 @@ class SDK:
         self.clients = import_module("incident_io")
 
     def call(self, operation: str, *arguments: Any, token: str | None, **options: Any) -> Any:
-        """Return the response, with its status, its content, and what the SDK has parsed. No token: no credentials."""
+        """Return the response, with its status, its content, and what the SDK has parsed. None sends no token."""
         module = import_module(f"incident_io.api.api_keys_v1.api_keys_v1_{operation}")
         client = self.client(token)
         if not self.asynchronous:

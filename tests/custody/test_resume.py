@@ -14,7 +14,7 @@ from incident_io_keys.custody import FileKeeper, KeeperError, create_into, resum
 from incident_io_keys.custody._journal import Journal
 from incident_io_keys.testing import MockAPI, MockSettings, faults
 
-from ..conftest import unused
+from ..conftest import without_last_use
 from .doing import (
     NEW,
     Do,
@@ -72,7 +72,7 @@ def test_what_has_not_happened_may_still_happen_for_a_while(
 ) -> None:
     before = do(rotate_into, keeper, key_id).token
     lose_the_answer(do, mock, keeper, operation, key_id, applied=False)
-    keys = [unused(key) for key in do(listed)]
+    keys = [without_last_use(key) for key in do(listed)]
     [found] = do(resume, keeper)
     assert (found.state, [found.entry]) == ("open", entries(keeper))
     assert found.began is not None
@@ -80,7 +80,7 @@ def test_what_has_not_happened_may_still_happen_for_a_while(
     assert f"run resume again after {found.again_at:%Y-%m-%d %H:%M:%S} UTC" in found.advice
     [found] = do(resume, keeper, now=later())
     assert (found.state, entries(keeper)) == ("nothing", [])
-    assert [unused(key) for key in do(listed)] == keys
+    assert [without_last_use(key) for key in do(listed)] == keys
     assert keeper.load(key_id) == before
 
 

@@ -108,9 +108,9 @@ def test_the_roles_that_the_api_has_added_follow_marked_as_such() -> None:
     assert schema("TeamRole")["enum"][6:] == LATER_TEAM_ROLES
     text = (ROOT / "openapi.yaml").read_text()
     for roles in (LATER_ACCOUNT_ROLES, LATER_TEAM_ROLES):
-        assert f"        # Later than the pages:\n        - {roles[0]}\n" in text
+        assert f"        # Added after the reference pages:\n        - {roles[0]}\n" in text
     for name in ("comments", "last_used_at"):
-        assert f"        # Later than the pages.\n        {name}:\n" in text
+        assert f"        # Added after the reference pages.\n        {name}:\n" in text
 
 
 def test_every_role_is_described() -> None:

@@ -19,7 +19,7 @@ CHECKERS = {
         *("--output-format", "min-text"),
     ],
 }
-# What mypy and pyright must reject carries this mark. These checkers know other names for their errors.
+# The mark of a line that mypy and pyright must reject. ty and pyrefly name errors differently, so it is removed.
 MARK = re.compile(r"  # type: ignore\[.*\]$", re.MULTILINE)
 
 
@@ -29,7 +29,7 @@ MARK = re.compile(r"  # type: ignore\[.*\]$", re.MULTILINE)
 def test_every_checker_rejects_the_same_lines(tmp_path: Path, checker: str, name: str) -> None:
     program = Path(sys.executable).parent / checker
     if not program.exists():
-        pytest.skip(f"{checker} is not installed; scripts/install --all does that")
+        pytest.skip(f"{checker} is not installed; run scripts/install --all")
     source = (ROOT / "tests" / "typing" / name).read_text()
     marked = {number for number, line in enumerate(source.splitlines(), 1) if MARK.search(line)}
     file = tmp_path / name

@@ -161,7 +161,9 @@ def test_what_would_be_no_contract_is_not_written(vendor: Vendor, monkeypatch: p
     monkeypatch.setattr(_constants, "constants", fail)
     add_to_an_answer(vendor)
     assert len(vendor.found()) == 1
-    vendor.writes_nothing("out.yaml: is as it was: what follows is no contract: a name: it stands for two bounds")
+    vendor.writes_nothing(
+        "out.yaml: is not changed, since the result is not a valid contract: a name: it stands for two bounds"
+    )
 
 
 @pytest.mark.parametrize(

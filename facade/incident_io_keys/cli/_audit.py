@@ -86,7 +86,7 @@ class Report:
         keys: All of them.
         older_than: From which age on a token is old, in the words of who asked.
         limit: Up to when a token had to be issued to be old.
-        unused_for: For how long a key has to be unused to be a finding, in the words of who asked.
+        unused_for: The value of --unused-for, as the user wrote it.
         findings: The worst first.
     """
 
@@ -120,7 +120,7 @@ class Review:
         now: What time it is.
         limit: Up to when a token had to be issued to be old.
         older_than: The same in words.
-        unused_since: Since when a key has to be unused to be a finding.
+        unused_since: A key created by then and not used since is a finding.
         unused_for: The same in words.
         powerful: Names of roles that only few keys should have.
         accepted: IDs of keys whose roles and creator were looked at and are as they should be.
@@ -180,7 +180,7 @@ class Review:
                 check="unused-key",
                 severity=Severity.INFO,
                 key=None,
-                message="the API does not say when these keys were last used",
+                message="the API reported no last_used_at for these keys, so it is unknown which are unused",
                 advice="ask their owners which keys they use",
             )
             return
@@ -192,7 +192,7 @@ class Review:
                     severity=Severity.MEDIUM if any(self._powerful_of(key)) else Severity.LOW,
                     key=key,
                     message="it was never used" if used is None else f"it was last used {in_words(used, self.now)} ago",
-                    advice="delete it, or find out what it is kept for",
+                    advice="delete it, or ask its owner what it is for",
                 )
 
     def powerful_roles(self, keys: Sequence[APIKey]) -> Iterator[Finding]:

@@ -25,7 +25,7 @@ _SEVERITIES = [severity.word for severity in sorted(Severity, reverse=True)]
     default="90 days",
     show_default=True,
     metavar="AGE",
-    help="For how long an older key has to be unused to be a finding.",
+    help="Report keys created at least this long ago and not used since.",
 )
 @click.option(
     "--powerful-role",

@@ -54,14 +54,14 @@ _WORDS: Final = {
     "team_ids": "--team",
     "pass token=..., or": "",
     'upgrade incident-io-keys or pass Role(name=..., description="")': (
-        "upgrade incident-io-keys, or give it with --unchecked-role or --unchecked-team-role"
+        "upgrade incident-io-keys, or pass the name with --unchecked-role or --unchecked-team-role"
     ),
     "`caller`": "--caller",
     "run resume": "run incident-io-keys resume",
     "rotate_into": "incident-io-keys rotate",
     "choose another one with backend=...": "PYTHON_KEYRING_BACKEND names another one",
 }
-_INDEX: Final = re.compile(r"\[\d+\]$")
+_INDEX: Final = re.compile(r"\[\d+\](\.name)?$")
 
 
 @define

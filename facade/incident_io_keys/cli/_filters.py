@@ -30,7 +30,7 @@ class Filter:
         teams: It has one of these.
         names: It has a name of one of these patterns, which are as the shell has them. Case does not count.
         limit: Its token was issued then, or before.
-        unused_since: It was created then or before, and not used since.
+        unused_since: It was created at or before this time, and not used since.
     """
 
     roles: frozenset[str]
@@ -53,7 +53,7 @@ class Filter:
         """Read what the options say.
 
         Raises:
-            InvalidRequestError: `older_than` or `unused_for` is no age.
+            InvalidRequestError: `older_than` or `unused_for` is not a valid age.
         """
         limit = None if older_than is None else limit_ago(older_than, now)
         unused_since = None if unused_for is None else limit_ago(unused_for, now, "unused_for")
@@ -71,12 +71,12 @@ class Filter:
 
 
 def is_unused(key: APIKey, since: datetime) -> bool:
-    """Whether a key was created at an instant or before, and not used after it."""
+    """Return whether a key was created at or before a time, and not used after it."""
     return utc(key.created_at) <= since and (key.last_used_at is None or utc(key.last_used_at) <= since)
 
 
 def last_use_is_known(keys: Iterable[APIKey]) -> bool:
-    """Whether the API says when keys were last used. Only then is a key without it one that was never used."""
+    """Return whether any key has `last_used_at`. If none has, a missing value does not mean "never used"."""
     return any(key.last_used_at is not None for key in keys)
 
 

@@ -21,6 +21,7 @@ from .._arguments import check_text
 from ..errors import Problem
 from ..roles import parse_roles
 from ._destinations import check_place
+from ._errors import translated
 from ._session import DESCRIPTIONS, Session, in_order
 
 RoleT = TypeVar("RoleT", AccountRole, TeamRole)
@@ -49,8 +50,10 @@ def ask_for_a_key(
         teams = session.terminal.ask("Teams in which it has further roles (IDs, or nothing)").replace(",", " ").split()
     while teams and not team_roles:
         team_roles = _ask_roles(session, "teams", TeamRole)
+        if not team_roles:
+            session.terminal.tell("a key with teams needs at least one role in them")
     definition = {"name": name, "role_names": roles, "team_ids": teams, "team_role_names": team_roles}
-    definition["comments"] = given["comments"]
+    definition["comments"] = given["comments"] or session.terminal.ask("Comments (or nothing)") or None
     if not show_token and not any(into.values()):
         into = {**into, "token_file": _ask_file(session, force=force)}
     return definition, into
@@ -85,7 +88,8 @@ def _ask_roles(session: Session, where: str, kind: type[RoleT]) -> Sequence[Role
         if not problems:
             return list(dict.fromkeys(roles))
         for problem in problems:
-            session.terminal.tell(problem.message + (f"; {problem.suggestion}" if problem.suggestion else ""))
+            suggestion = " ".join(translated(session, problem.suggestion or ""))
+            session.terminal.tell(problem.message + (f"; {suggestion}" if suggestion else ""))
 
 
 def _is_number(text: str, most: int) -> bool:

@@ -13,8 +13,9 @@ from incident_io_keys_generated.contract import LIMIT_ACTIVE_KEYS
 from ._session import NonEmptyPath, Session
 from ._signals import held_back
 
-# Of the keys of --seed-keys: how old their tokens are, and what they may do, over and over.
+# Of the keys of --seed-keys: how old their tokens are, when they were last used, and what they may do, over and over.
 _AGES_IN_DAYS: Final = (2, 20, 45, 80, 110, 200, 400, 800)
+_UNUSED_DAYS: Final = (1, 0, 30, None, 100, 3, 1, None)
 _ROLES: Final = (("viewer",), ("viewer", "incident_creator"), ("catalog_editor",), (), ("global_access",))
 _DAY: Final = 86_400
 
@@ -63,8 +64,13 @@ def _serve(session: Session, port: int, db: Path | None, seed_keys: int) -> None
     new = db is None or not db.exists()
     with MockAPI(db) as mock:
         for number in range(1, seed_keys + 1 if new else 1):
-            age = _AGES_IN_DAYS[number % len(_AGES_IN_DAYS)] * _DAY
-            mock.add_key(f"Seed key {number}", _ROLES[number % len(_ROLES)], age_seconds=age)
+            age, unused = (days[number % len(days)] for days in (_AGES_IN_DAYS, _UNUSED_DAYS))
+            mock.add_key(
+                f"Seed key {number}",
+                _ROLES[number % len(_ROLES)],
+                age_seconds=(age or 0) * _DAY,
+                unused_seconds=None if unused is None else unused * _DAY,
+            )
         with mock.serve(port, control=True) as server:
             session.terminal.write(f"INCIDENT_ENDPOINT={server.url}\nINCIDENT_API_KEY={mock.token.reveal()}\n")
             if session.terminal.shows_tables:

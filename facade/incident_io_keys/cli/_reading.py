@@ -25,7 +25,7 @@ from ._writers import CSVWriter, JSONLinesWriter, JSONWriter, Writer, as_answer
 @click.option(
     "--unused-for",
     metavar="AGE",
-    help='Only keys that were not used for that long, or never, and are older: "90 days".',
+    help='Only keys created at least this long ago and not used since: "90 days".',
 )
 @click.pass_obj
 def list_(
@@ -33,7 +33,7 @@ def list_(
 ) -> None:
     """List the keys that you may see.
 
-    They are written as they arrive, page by page. With --unused-for, they are written once all have arrived.
+    Prints each page as it arrives. With --unused-for, prints after all pages have arrived.
     """
     taken = Filter.of(**meant, older_than=older_than, unused_for=unused_for, now=now())
     writer = _writer(session, session.format(output))
@@ -61,10 +61,10 @@ def _with_last_use(keys: Sequence[APIKey]) -> Sequence[APIKey]:
     """Return the keys.
 
     Raises:
-        ClickException: The API does not say of any of them when it was last used.
+        ClickException: No key has `last_used_at`, so that nobody can tell which keys are unused.
     """
     if keys and not last_use_is_known(keys):
-        raise click.ClickException("the API does not say when these keys were last used")
+        raise click.ClickException("the API reported no last_used_at for these keys, so it is unknown which are unused")
     return keys
 
 

@@ -125,7 +125,7 @@ class NonEmptyPath(click.Path):
 
 
 def completed(*kinds: type[AccountRole | TeamRole]) -> Callable[[Any, Any, str], list[CompletionItem]]:
-    """Return what completes an option that takes a role, with what each role allows."""
+    """Return the shell-completion callback of an option for roles."""
     words = {name: text for kind in reversed(kinds) for name, text in DESCRIPTIONS[kind].items()}
     names = in_order({role.value for kind in kinds for role in kind})
     items = [CompletionItem(name, help=words.get(name)) for name in names]
@@ -133,7 +133,7 @@ def completed(*kinds: type[AccountRole | TeamRole]) -> Callable[[Any, Any, str],
 
 
 def in_order(names: Iterable[str]) -> list[str]:
-    """Return the names of roles in alphabetical order, the one that only the dashboard gives last."""
+    """Sort role names alphabetically, with `api_keys_manage` last."""
     return sorted(names, key=lambda name: (name == AccountRole.API_KEYS_MANAGE, name))
 
 

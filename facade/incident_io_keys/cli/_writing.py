@@ -41,9 +41,9 @@ def _team(name: str, text: str) -> Callable[[F], F]:
 @_role("--role", "A role in the whole account; see `roles`. Can be repeated.")
 @_team("--team", "A team in which it has the roles of --team-role. Can be repeated.")
 @_role("--team-role", "A role in those teams. Can be repeated.", TeamRole)
-@_unchecked("--unchecked-role", "A role in the whole account that is newer than this version. Can be repeated.")
-@_unchecked("--unchecked-team-role", "The same, in the teams of --team. Can be repeated.")
-@click.option("--comments", metavar="TEXT", help="Notes about the key.")
+@_unchecked("--unchecked-role", "Assign an account role without checking its name. Can be repeated.")
+@_unchecked("--unchecked-team-role", "Assign a team role without checking its name. Can be repeated.")
+@click.option("--comments", metavar="TEXT", help="Comments about the key.")
 @click.option("--interactive", is_flag=True, help="Ask for all of it.")
 @destination
 @show_token
@@ -134,9 +134,9 @@ def _told(definition: dict[str, Any]) -> str:
 @_role("--team-role", "The roles in its teams, in the place of all that it has. Can be repeated.", TeamRole)
 @_role("--add-team-role", "One more of these. Can be repeated.", TeamRole)
 @_role("--remove-team-role", "One less of these. Can be repeated.", TeamRole)
-@_unchecked("--unchecked-role", "One more role in the whole account, newer than this version. Can be repeated.")
-@_unchecked("--unchecked-team-role", "The same, in the key's teams. Can be repeated.")
-@click.option("--comments", metavar="TEXT", help='New notes about the key; "" empties them.')
+@_unchecked("--unchecked-role", "Add an account role without checking its name. Can be repeated.")
+@_unchecked("--unchecked-team-role", "Add a team role without checking its name. Can be repeated.")
+@click.option("--comments", metavar="TEXT", help='New comments about the key; "" clears them.')
 @yes
 @dry_run
 @output("table", "json")
@@ -192,7 +192,7 @@ def _definition(key: APIKey) -> dict[str, Any]:
 
 
 def _roles(key: APIKey, after: dict[str, Any], changes: dict[str, Any]) -> dict[str, list[Role | str]]:
-    """Return the roles to send. What the key has, and what is not to be checked, goes as a `Role`."""
+    """Return the roles to send. Existing and unchecked roles are `Role` objects, so that they are not checked."""
     trusted = {
         "role_names": {*(role.name for role in key.roles), *changes["unchecked_role"]},
         "team_role_names": {*(role.name for role in key.team_roles), *changes["unchecked_team_role"]},
@@ -205,6 +205,8 @@ def _roles(key: APIKey, after: dict[str, Any], changes: dict[str, Any]) -> dict[
 
 def _changed(definition: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     after = {**definition, **{field: changes[field] for field in ("name", "comments") if changes[field] is not None}}
+    if not after["comments"] and not definition["comments"]:
+        after["comments"] = definition["comments"]  # None and "" are both no comments
     for part, field in (("role", "role_names"), ("team", "team_ids"), ("team_role", "team_role_names")):
         if changes[part]:
             after[field] = list(dict.fromkeys(changes[part]))

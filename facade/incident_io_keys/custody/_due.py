@@ -60,7 +60,7 @@ def is_due(key: APIKey, limit: datetime) -> bool:
 
 
 def limit_of(older_than: object, now: datetime | None, problems: list[Problem], field: str = "older_than") -> datetime:
-    """Return the instant that was an age ago. `field` names that age, for the problems."""
+    """Return the time that is `older_than` before now. Problems are reported under `field`."""
     if now is not None:
         check_instant("now", now, problems)
     present = now if isinstance(now, datetime) and now.tzinfo is not None else datetime.now(UTC)

@@ -5,8 +5,8 @@ is about to be done; the last whole line counts. When all is done, the file goes
 operation goes on.
 """
 
-# Annotations are not postponed: msgspec would look up the names of those of Entry at its first decode. While freezegun
-# freezes time, `datetime` then stands for a subclass, which msgspec cannot decode.
+# No `from __future__ import annotations` here: msgspec would resolve `datetime` at its first decode, when freezegun may
+# have replaced it with a subclass that msgspec cannot decode.
 import contextlib
 import fcntl
 import hashlib
@@ -116,7 +116,7 @@ class Opened:
             raise KeeperError(f"somebody removed {self.path} while it was used")
         self._size = os.fstat(self._descriptor).st_size
         # A line of its own also where the one before was cut off.
-        # The hook is for subclasses of datetime, as tests have them that freeze time.
+        # freezegun replaces datetime with a subclass, which needs the hook.
         line = b"\n%b\n" % msgspec.json.encode(entry, enc_hook=datetime.isoformat)
         while line:
             line = line[os.write(self._descriptor, line) :]

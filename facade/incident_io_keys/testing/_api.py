@@ -94,9 +94,8 @@ class API:
             methods = ", ".join(allowed)
             headers["Allow"] = methods
             raise refuse(405, Flaw("method_not_allowed", f"This path takes {methods}"))
-        caller = self._authenticate(request)
+        caller = self._state.use(self._authenticate(request), _written(self._clock.now()))
         headers.update(self._count(caller))
-        caller = self._state.use(caller, _written(self._clock.now()))
         rights = self._rights_of(caller)
         if not rights.manages():
             raise refuse(403, Flaw("missing_role", f"Your API key needs the role {MANAGER}"))
@@ -124,7 +123,7 @@ class API:
     def _rights_of(self, caller: Key) -> Rights:
         rights = Rights.of(caller)
         if caller["id"] == self._state.fact("manager"):
-            # It has every role there is, and this setting can be changed at any time.
+            # The manager key has every role. The setting is read for each request, since it can change.
             return rights.with_roles(self.settings.extra_roles)
         return rights
 
@@ -172,7 +171,7 @@ class API:
         definition = self._read_definition(request, rights)
         updated = {**key, **msgspec.to_builtins(_defined(definition)), "comments": definition.get("comments")}
         if updated["comments"] is None:
-            del updated["comments"]  # what an update leaves out, the key does not have any more
+            del updated["comments"]  # an update deletes what it omits
         self._state.commit(updated)
         return httpx.Response(200, json={"api_key": updated})
 
@@ -227,7 +226,7 @@ class API:
             definition: A definition that fits the contract.
             creator: Who creates it.
             age: How long ago it was created, by what it says of itself.
-            unused_for: How long ago it was last used, by what it says of itself; None if it never was.
+            unused_for: How long ago it was last used; None for never.
             manager: Whether it is the one that is there from the start.
 
         Raises:

@@ -150,10 +150,10 @@ class MockAPI:
             role_names: Roles in the whole account.
             team_ids: IDs of teams.
             team_role_names: Roles in those teams.
-            comments: Notes about the key.
+            comments: Comments about the key.
             age_seconds: How long ago it was created, and its token issued, by what it says of itself. Among the other
                 keys it stands as one that is new.
-            unused_seconds: How long ago a request was last made with it, by what it says of itself; None for never.
+            unused_seconds: How long ago it was last used; None for never.
 
         Returns:
             The key and its token.

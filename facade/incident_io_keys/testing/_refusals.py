@@ -42,7 +42,7 @@ class Flaw:
     pointer: str | None = None
 
     def to_detail(self) -> ErrorDetail:
-        """Return the flaw as a member of the envelope's `errors`. A source always has both of its properties."""
+        """Return the flaw as a member of the envelope's `errors`. A source has both a field and a pointer."""
         source = None
         if self.field is not None:
             source = ErrorSource(field=self.field, pointer=f"/{self.field}" if self.pointer is None else self.pointer)

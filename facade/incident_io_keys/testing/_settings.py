@@ -21,7 +21,7 @@ _NONE: Final = timedelta()
 
 
 def _names(given: object) -> tuple[object, ...]:
-    # A string is an iterable of letters.
+    # A single string must not be split into characters.
     return tuple(given) if isinstance(given, Iterable) and not isinstance(given, str) else (given,)
 
 
@@ -38,9 +38,8 @@ class MockSettings:
             `"keeps"` its time, or `"ends"`.
         cursor_on_full_last_page: Whether a last page that is full has a cursor, to a page of no keys.
         list_delay: For how long a new key is not listed yet.
-        extra_roles: Names of roles that the API has and this version of the contract does not, for the account and for
-            teams alike. Without them, no key of the mock can have such a role. The key that is there from the start
-            may hand them out.
+        extra_roles: Names of roles that the API has and this version does not know, for the account and for teams. The
+            manager key can assign them. Without this setting, the mock rejects such roles.
     """
 
     rate_limit: int | None = field(default=SIZE, validator=whole_number(1, 10**9, optional=True))

@@ -61,7 +61,7 @@ class State:
         self.keys: dict[str, Key] = {key["id"]: key for key in keys}
         self._issues = {token: Issue(token, key_id, ends or NEVER) for token, key_id, ends in issues}
         self._facts = facts
-        self._unwritten: set[str] = set()  # the IDs of keys of which the file has an earlier last use
+        self._unwritten: set[str] = set()  # IDs of keys whose last use is not in the file yet
         self._last_id = max(map(_number, self.keys), default=0)
 
     def issue(self, token: str) -> Issue | None:
@@ -109,9 +109,9 @@ class State:
         self._facts.update(facts)
 
     def use(self, key: Key, at: str) -> Key:
-        """Note that a request was made with a key, and return the key as it is then.
+        """Record the use of a key, and return the updated key.
 
-        Nothing is written for that alone: the file has it after the next change of the key, or after `close`.
+        The file is written with the next change of the key, or by `close`.
         """
         used = {**key, "last_used_at": at}
         self.keys[key["id"]] = used
@@ -119,7 +119,7 @@ class State:
         return used
 
     def close(self) -> None:
-        """Write what is not written yet, and let the file go."""
+        """Write the last uses that the file does not have, and close it."""
         if self._store is not None:
             for key_id in self._unwritten & set(self.keys):
                 with suppress(MockStateError):

@@ -108,7 +108,7 @@ def _check_strings(body: dict[str, Any], name: str, allowed: set[str] | None) ->
         if not isinstance(value, str):
             flaws.append(Flaw("invalid_type", f"{name} must hold strings", name, f"/{name}/{index}"))
         elif allowed is not None and value not in allowed:
-            flaws.append(Flaw("invalid_value", f"{name} must hold only {sorted(allowed)}", name, f"/{name}/{index}"))
+            flaws.append(Flaw("invalid_value", f"{name} has no value {value!r}", name, f"/{name}/{index}"))
     return flaws
 
 

@@ -27,16 +27,16 @@ class AccountRole(StrEnum):
         TEAM_MEMBERSHIPS_MANAGE: let people into teams, and take them out.
         STATUS_PAGE_PUBLISHER: publish on status pages.
         POSTMORTEMS_MANAGE: create and change post-mortems.
-        API_KEYS_MANAGE: list, create, change, rotate and delete API keys; given only in the dashboard.
-        GLOSSARY_ENTRIES_MANAGE: create, change and delete entries of the glossary.
+        API_KEYS_MANAGE: list, create, change, rotate and delete API keys; can be assigned only in the dashboard.
+        GLOSSARY_ENTRIES_MANAGE: create, change and delete glossary entries.
         WORKFLOWS_VIEWER: see workflows.
         PRIVATE_ESCALATION_WORKFLOWS_EDITOR: create and change workflows that see private escalations.
         ON_CALL_VIEWER: see all of on-call: schedules, escalation paths and so on.
         STATUS_PAGE_VIEWER: see status pages, internal ones included.
-        NOTIFICATION_METHODS_MANAGE: change how people are notified.
-        NOTIFICATION_METHODS_UNREDACTED_VIEWER: see how people are notified, phone numbers and addresses in full.
-        INCIDENT_WORKLOAD_VIEWER: see how much work incidents make.
-        INCIDENT_WORKLOAD_PRIVATE_VIEWER: see how much work incidents make, private ones included.
+        NOTIFICATION_METHODS_MANAGE: change the notification methods of people.
+        NOTIFICATION_METHODS_UNREDACTED_VIEWER: see notification methods, with full phone numbers and addresses.
+        INCIDENT_WORKLOAD_VIEWER: see the workload that incidents cause.
+        INCIDENT_WORKLOAD_PRIVATE_VIEWER: see the workload that incidents cause, private ones included.
         ACT_ON_BEHALF_OF_USERS: make requests in the name of other users.
         SECRETS_MANAGE: create, change and delete secrets.
         SECRETS_USE: use secrets without seeing them.
@@ -46,8 +46,8 @@ class AccountRole(StrEnum):
         TELEMETRY_DATA_SOURCE_UPDATE: change the data sources of telemetry.
         POLICIES_VIEWER: see policies.
         POLICY_FINDINGS_MANAGE: change the findings of policies.
-        PAY_REPORTS_VIEWER: see reports of on-call pay.
-        PAY_REPORTS_EDITOR: create and change reports of on-call pay.
+        PAY_REPORTS_VIEWER: see on-call pay reports.
+        PAY_REPORTS_EDITOR: create and change on-call pay reports.
         PAY_CONFIGS_VIEWER: see how on-call pay is calculated.
         PAY_CONFIGS_EDITOR: change how on-call pay is calculated.
         INVESTIGATIONS_EDITOR: create and change investigations.

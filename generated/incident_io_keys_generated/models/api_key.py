@@ -23,9 +23,8 @@ class APIKey(_Model):
         created_at: When the key was created. Example: 2021-08-17T13:28:57.801578Z.
         token_last_issued_at: When the key was last rotated, or created if it never was. Example:
             2021-08-17T13:28:57.801578Z.
-        comments: Notes about the key. None if it is absent. Example: Used by the deploy pipeline.
-        last_used_at: When a request was last made with the key. Absent until the key is used. None if it is absent.
-            Example: 2021-08-17T13:28:57.801578Z.
+        comments: Comments about the key. Optional. Example: Used by the deploy pipeline.
+        last_used_at: When the key was last used. Absent until then. Optional. Example: 2021-08-17T13:28:57.801578Z.
     """
 
     id: str

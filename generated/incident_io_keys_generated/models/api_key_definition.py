@@ -20,8 +20,8 @@ class APIKeyDefinition(_Model):
             `team_role_names` is not, and empty if it is. Example: ['01FCNDV6P870EA6S7TK1DSYDG0'].
         team_role_names: The roles that the key has in the teams of `team_ids`. Not empty if `team_ids` is not, and
             empty if it is. Example: ['schedules_editor'].
-        comments: Notes about the key. An update without it deletes the notes that the key has. None if it is absent.
-            Example: Used by the deploy pipeline.
+        comments: Comments about the key. An update that omits them deletes them. Optional. Example: Used by the deploy
+            pipeline.
     """
 
     name: str

@@ -12,8 +12,8 @@ class Creator(_Model):
     """Who created a key, another key or a person. One of the two is there.
 
     Attributes:
-        api_key: A key that created another one. None if it is absent.
-        user: A person. None if it is absent.
+        api_key: A key that created another one. Optional.
+        user: A person. Optional.
     """
 
     api_key: CreatorAPIKey | None = None

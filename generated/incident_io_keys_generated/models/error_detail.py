@@ -15,8 +15,8 @@ class ErrorDetail(_Model):
     Attributes:
         code: What is wrong, for programs. Example: is_required.
         message: What is wrong, for people.
-        source: The part of the request that is wrong. None if it is absent.
-        metadata: Further facts. None if it is absent.
+        source: The part of the request that is wrong. Optional.
+        metadata: Further facts. Optional.
     """
 
     code: str

@@ -20,8 +20,8 @@ class ErrorResponse(_Model):
         status: The HTTP status, once more. Example: 422.
         request_id: What to quote to the vendor's support.
         errors: What is wrong, each thing on its own.
-        rate_limit: The limit that was hit; in the body of a 429. None if it is absent.
-        debug: For the API's own developers. None if it is absent.
+        rate_limit: The limit that was hit; in the body of a 429. Optional.
+        debug: For the API's own developers. Optional.
     """
 
     type: str

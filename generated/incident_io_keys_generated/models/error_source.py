@@ -10,8 +10,8 @@ class ErrorSource(_Model):
     """The part of the request that is wrong.
 
     Attributes:
-        field: The name of the field. None if it is absent. Example: name.
-        pointer: Where in the body it stands. None if it is absent.
+        field: The name of the field. Optional. Example: name.
+        pointer: Where in the body it stands. Optional.
     """
 
     field: str | None = None

@@ -11,7 +11,7 @@ class PaginationMeta(_Model):
 
     Attributes:
         page_size: How many keys this page was allowed to hold. Example: 25.
-        after: What to ask for to get the next page. Absent on the last page. None if it is absent. Example:
+        after: What to ask for to get the next page. Absent on the last page. Optional. Example:
             01FCNDV6P870EA6S7TK1DSYDG0.
     """
 

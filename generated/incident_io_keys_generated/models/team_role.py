@@ -11,8 +11,9 @@ class TeamRole(StrEnum):
         SCHEDULE_OVERRIDES_EDITOR: put somebody else on call for a while, in the teams' schedules.
         ON_CALL_EDITOR: change all of the teams' on-call: schedules, escalation paths and so on.
         ESCALATION_CREATOR: page the teams.
-        API_KEYS_MANAGE: list, create, change, rotate and delete the teams' API keys; given only in the dashboard.
-        CATALOG_EDITOR: change the teams' entries of the catalog.
+        API_KEYS_MANAGE: list, create, change, rotate and delete the teams' API keys; can be assigned only in the
+            dashboard.
+        CATALOG_EDITOR: change the teams' catalog entries.
         WORKFLOWS_EDITOR: create and change the teams' workflows.
         PRIVATE_WORKFLOWS_EDITOR: create and change the teams' workflows that see private incidents.
         SECRETS_MANAGE: create, change and delete the teams' secrets.

@@ -13,8 +13,8 @@ class User(_Model):
         id: The ID of the person. Example: 01FCNDV6P870EA6S7TK1DSYDG0.
         name: What the person is called. Example: Jo Example.
         role: The name of the person's role. It may be one that this contract does not know yet. Example: viewer.
-        email: The person's address. None if it is absent. Example: jo@example.com.
-        slack_user_id: The ID of the person in Slack. None if it is absent. Example: U02AYNF2XJM.
+        email: The person's address. Optional. Example: jo@example.com.
+        slack_user_id: The ID of the person in Slack. Optional. Example: U02AYNF2XJM.
     """
 
     id: str

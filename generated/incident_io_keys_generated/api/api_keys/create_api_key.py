@@ -8,7 +8,7 @@ def build_request(
     *,
     body: APIKeyDefinition,
 ) -> dict[str, Any]:
-    """Create an API key: return the arguments of `httpx.Client.build_request`.
+    """Return the arguments of `httpx.Client.build_request` for `create_api_key`.
 
     Args:
         body: What a key is: its name and what it may do. `team_ids` and `team_role_names` go together: either both

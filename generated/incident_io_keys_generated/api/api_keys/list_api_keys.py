@@ -7,7 +7,7 @@ def build_request(
     page_size: int | None = None,
     after: str | None = None,
 ) -> dict[str, Any]:
-    """List API keys: return the arguments of `httpx.Client.build_request`.
+    """Return the arguments of `httpx.Client.build_request` for `list_api_keys`.
 
     Args:
         page_size: How many keys the page may hold at the most.

@@ -10,7 +10,7 @@ def build_request(
     *,
     body: RotateAPIKeyRequest,
 ) -> dict[str, Any]:
-    """Rotate the token of an API key: return the arguments of `httpx.Client.build_request`.
+    """Return the arguments of `httpx.Client.build_request` for `rotate_api_key`.
 
     Args:
         id: The ID of the key.

@@ -6,7 +6,7 @@ from urllib.parse import quote
 def build_request(
     id: str,
 ) -> dict[str, Any]:
-    """Show an API key: return the arguments of `httpx.Client.build_request`.
+    """Return the arguments of `httpx.Client.build_request` for `show_api_key`.
 
     Args:
         id: The ID of the key.

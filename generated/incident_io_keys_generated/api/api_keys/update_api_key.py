@@ -10,7 +10,7 @@ def build_request(
     *,
     body: APIKeyDefinition,
 ) -> dict[str, Any]:
-    """Update an API key: return the arguments of `httpx.Client.build_request`.
+    """Return the arguments of `httpx.Client.build_request` for `update_api_key`.
 
     Args:
         id: The ID of the key.
