@@ -8,9 +8,17 @@ from collections.abc import Callable
 from typing import Any
 
 import attrs
+import httpx
 import pytest
 
-from incident_io_keys import AsyncKeysClient, InvalidRequestError, KeysClient, NotFoundError, Role
+from incident_io_keys import (
+    AsyncKeysClient,
+    InvalidRequestError,
+    InvalidResponseError,
+    KeysClient,
+    NotFoundError,
+    Role,
+)
 from incident_io_keys.custody import FileKeeper, create_into
 from incident_io_keys.testing import MockAPI, MockSettings
 from incident_io_keys_generated import contract
@@ -150,6 +158,57 @@ def test_edit_of_half_a_pair_is_checked_against_the_key(keys: KeysClient, mock: 
     with pytest.raises(InvalidRequestError, match=r"^edit was not sent:\n  team_ids: is empty, but"):
         keys.edit(key.id, team_role_names=["schedules_editor"])
     assert keys.show(key.id) == key
+
+
+def test_edit_does_not_check_what_the_key_has_already(make: Any, mock: MockAPI) -> None:
+    """The API may allow what this version does not know: longer names, or a role in the other list."""
+    name, comments = "a" * 201, "b" * 5001
+    has = {"id": "01F", "name": name, "comments": comments, "team_ids": [], "creator": {}}
+    roles = {"roles": [{"name": "viewer", "description": ""}], "team_roles": [{"name": "viewer", "description": ""}]}
+    times = dict.fromkeys(("created_at", "token_last_issued_at"), "2026-01-01T00:00:00Z")
+    bodies: list[Any] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        bodies.append(json.loads(request.content or "null"))
+        return httpx.Response(200, json={"api_key": {**has, **roles, **times}})
+
+    make(mock.token, transport=httpx.MockTransport(answer)).edit("01F", role_names=["incident_creator"])
+    assert bodies[1] == {
+        "name": name,
+        "comments": comments,
+        "team_ids": [],
+        "team_role_names": ["viewer"],
+        "role_names": ["incident_creator"],
+    }
+
+
+def test_edit_does_not_write_what_another_key_has(make: Any, mock: MockAPI) -> None:
+    key, other = (mock.add_key(name).api_key for name in ("a", "b"))
+    mock.requests.clear()
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        return mock.handle(httpx.Request(request.method, f"https://a/v1/api_keys/{other.id}", headers=request.headers))
+
+    with pytest.raises(InvalidResponseError, match="the response to show is about another key") as caught:
+        make(mock.token, transport=httpx.MockTransport(answer)).edit(key.id, name="x")
+    assert (caught.value.path, caught.value.token) == ("$.api_key.id", None)
+    assert [request.method for request in mock.requests] == ["GET"]
+
+
+class Once:
+    """An iterable that is no iterator, and can be read only once."""
+
+    def __init__(self, *values: str) -> None:
+        self.values = iter(values)
+
+    def __iter__(self) -> Any:
+        return self.values
+
+
+def test_edit_reads_every_list_once(make: Any, mock: MockAPI) -> None:
+    key = mock.add_key("a", ["viewer"]).api_key
+    edited = make(mock.token, transport=mock.transport()).edit(key.id, role_names=Once("viewer", "catalog_viewer"))
+    assert [role.name for role in edited.roles] == ["viewer", "catalog_viewer"]
 
 
 def test_edit_of_a_key_that_does_not_exist_changes_nothing(make: Any, mock: MockAPI) -> None:

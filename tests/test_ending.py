@@ -159,7 +159,7 @@ def test_a_client_that_is_closed_before_another_try_does_not_hide_the_first(capl
     with pytest.raises(APIConnectionError, match="the answer is lost") as caught:
         keys.delete("01F")
     assert caught.value.may_have_applied
-    assert "client: is closed" in caught.value.__notes__[0]
+    assert "the client was closed" in caught.value.__notes__[0]
     assert not caplog.records
 
 

@@ -46,6 +46,11 @@ def test_no_roles_are_fine() -> None:
         ("Incident Creator", "incident_creator"),
         ("incident-creator", "incident_creator"),
         ("schedule_editor", "schedules_editor"),
+        ("vviewer", "viewer"),
+        ("voewer", "viewer"),
+        ("veiwer", "viewer"),
+        ("view", "viewer"),
+        ("escalation_creater", "escalation_creator"),
     ],
 )
 def test_a_misspelled_role_gets_a_suggestion(written: str, meant: str) -> None:
@@ -65,9 +70,21 @@ def test_a_suggestion_never_leads_to_another_role_that_exists() -> None:
     assert {name: similar_roles(name, names - {name}) for name in names} == {name: [] for name in names}
 
 
-@pytest.mark.parametrize("unknown", ["schedules_viewer", "incident_viewer", "catalog_reader", "secrets_view", "editor"])
+WEAKER = (
+    *("schedules_viewer", "incident_viewer", "catalog_reader", "secrets_view", "editor", "workflows_vieweditor"),
+    *("notification_methods_redacted_viewer", "security_settings_auditor", "catalog_auditor", "on_call_auditor"),
+)
+
+
+@pytest.mark.parametrize("unknown", WEAKER)
 def test_a_role_that_allows_less_is_not_taken_for_a_stronger_one(unknown: str) -> None:
     assert read([unknown]) == ([], [f"roles[0]: unknown role {unknown!r}; {NEWER}"])
+
+
+def test_the_closest_roles_are_named_first_and_three_at_most() -> None:
+    known = ["aaab", "aaac", "aaad", "aaae", "aaa"]
+    assert similar_roles("aaac", known) == ["aaac", "aaa", "aaae"]
+    assert similar_roles("ab", ["abc", "abcd"]) == ["abc"]
 
 
 def test_the_closest_roles_are_named_and_not_all() -> None:

@@ -209,7 +209,7 @@ def test_who_created_a_key_is_told_with_it(mock: MockAPI, manager_with: Callable
 
 
 def test_what_the_dashboard_would_not_take_is_a_mistake_of_the_test(mock: MockAPI) -> None:
-    with pytest.raises(ValueError, match=r"name must have 1 to \d+ characters; role_names must hold only"):
+    with pytest.raises(ValueError, match=r"name must have 1 to \d+ characters; role_names has no value"):
         mock.add_key("", ["viwer"])
     with pytest.raises(ValueError, match="team_ids must be an array"):
         mock.add_key("x", [], "TEAM", ["schedules_reader"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from incident_io_keys_generated import contract
 from incident_io_keys_generated.models import AccountRole, APIKey, APIKeyDefinition, TeamRole
@@ -25,15 +25,16 @@ def definition_of(arguments: Mapping[str, object], problems: list[Problem]) -> A
     )
 
 
-def arguments_of(key: APIKey) -> dict[str, Any]:
-    """Return the arguments of `update` that leave a key as it is."""
-    return {
-        "name": key.name,
-        "role_names": key.roles,
-        "team_ids": key.team_ids,
-        "team_role_names": key.team_roles,
-        "comments": key.comments,
-    }
+def definition_as_it_is(key: APIKey) -> APIKeyDefinition:
+    """Return the definition that a key has, unchecked."""
+    return APIKeyDefinition(
+        name=key.name,
+        # Names, since the roles of a response may be unknown to this version.
+        role_names=cast(tuple[AccountRole, ...], tuple(role.name for role in key.roles)),
+        team_ids=key.team_ids,
+        team_role_names=cast(tuple[TeamRole, ...], tuple(role.name for role in key.team_roles)),
+        comments=key.comments,
+    )
 
 
 def check_definition(arguments: Mapping[str, object], problems: list[Problem]) -> dict[str, Any]:

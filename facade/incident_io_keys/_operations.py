@@ -6,13 +6,13 @@ which kind of client.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from functools import partial
 from typing import Any, Generic, TypeVar
 
 import msgspec
-from attrs import frozen
+from attrs import evolve, frozen
 
 from incident_io_keys_generated import contract
 from incident_io_keys_generated.api.api_keys import (
@@ -27,6 +27,7 @@ from incident_io_keys_generated.contract import AccountRoleName, TeamRoleName
 from incident_io_keys_generated.models import (
     AccountRole,
     APIKey,
+    APIKeyDefinition,
     APIKeyResponse,
     IssuedAPIKeyResponse,
     ListAPIKeysResponse,
@@ -37,10 +38,11 @@ from incident_io_keys_generated.models import (
 
 from ._answers import Answer
 from ._arguments import check_grace_period, check_id, check_text, check_whole_number, refuse, shown
-from ._definition import arguments_of, check_definition, definition_of
+from ._definition import check_definition, definition_as_it_is, definition_of
 from ._recovery import UNREADABLE, find_token
 from ._refusals import response_of, status_error
 from .errors import InvalidResponseError, Problem
+from .roles import check_team_pair
 from .tokens import IssuedKey, Token, is_usable
 
 T = TypeVar("T")
@@ -195,9 +197,8 @@ def update_key(
     team_ids: Iterable[str],
     team_role_names: Iterable[TeamRole | TeamRoleName | Role],
     comments: str | None = None,
-    call: str = "update",
 ) -> Operation[APIKey]:
-    """A key with another definition: `KeysClient.update` says what the arguments are. `call` names the method."""
+    """A key with another definition: `KeysClient.update` says what the arguments are."""
     problems: list[Problem] = []
     checked = check_id("id", key_id, problems)
     definition = definition_of(
@@ -210,11 +211,15 @@ def update_key(
         },
         problems,
     )
-    refuse(f"{call} was not sent", problems)
+    refuse("update was not sent", problems)
+    return _update(checked, definition)
+
+
+def _update(key_id: str, definition: APIKeyDefinition) -> Operation[APIKey]:
     return Operation(
         name="update",
         effect=Effect.REPLACES,
-        request=update_api_key.build_request(checked, body=definition),
+        request=update_api_key.build_request(key_id, body=definition),
         read=_read_key,
     )
 
@@ -241,16 +246,22 @@ def edit_key(
         "team_role_names": team_role_names,
         "comments": comments,
     }
-    # Arguments are checked twice, and an iterator can be read only once.
-    changes: dict[str, Any] = {
-        field: list(value) if isinstance(value, Iterator) else value
-        for field, value in arguments.items()
-        if value is not None
-    }
-    # Before anything is sent. Whether teams match team roles can depend on the key; update_key checks that.
-    check_definition(changes, problems)
+    given = {field: value for field, value in arguments.items() if value is not None}
+    changes = check_definition(given, problems)
     refuse("edit was not sent", problems)
-    return show_key(checked), lambda key: update_key(checked, **{**arguments_of(key), **changes}, call="edit")
+
+    def update(key: APIKey) -> Operation[APIKey]:
+        if key.id != checked:
+            message = "the response to show is about another key; nothing was changed"
+            raise InvalidResponseError(message, path="$.api_key.id", token=None, may_have_applied=False)
+        # What the API has itself is not checked. Whether teams match team roles can depend on it.
+        definition = evolve(definition_as_it_is(key), **changes)
+        if {"team_ids", "team_role_names"} & changes.keys():
+            check_team_pair(definition.team_ids, definition.team_role_names, problems)
+        refuse("edit was not sent", problems)
+        return _update(checked, definition)
+
+    return show_key(checked), update
 
 
 def delete_key(key_id: str) -> Operation[None]:

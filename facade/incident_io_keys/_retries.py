@@ -42,6 +42,7 @@ class Call:
         attempts: How many tries there are, the first included.
         deadline: When all of it has to be over.
         interruptible: Whether another thread may bring the deadline forward, so that a wait has to end with it.
+        is_closed: Returns whether the client is closed.
         chance: Gives a number from 0 to 1.
 
     Attributes:
@@ -53,7 +54,6 @@ class Call:
         may_have_applied: Whether one of the tries may have had its effect.
         arrived: What arrived of an answer before the call was cut off, if that issues a token, and the token that its
             request carried.
-        stopped: Whether the call is aborted: no further attempt starts.
     """
 
     def __init__(
@@ -63,6 +63,7 @@ class Call:
         deadline: Deadline,
         *,
         interruptible: bool = False,
+        is_closed: Callable[[], bool] = lambda: False,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self.operation = operation
@@ -74,7 +75,8 @@ class Call:
         self.arrived: tuple[Answer, Token] | None = None
         self._interruptible = interruptible
         self._failure: IncidentIOError | None = None
-        self.stopped = False
+        self._stopped = False
+        self._is_closed = is_closed
         self._chance = chance
 
     def wait_after(self, error: Exception) -> float | bool:
@@ -87,7 +89,10 @@ class Call:
         # An earlier try may have had its effect, whatever the last one ended with.
         self.may_have_applied = error.may_have_applied = self.may_have_applied or error.may_have_applied
         self._failure = error
-        if self.stopped or self.number >= self.attempts or not _worth_repeating(self.operation.effect, error):
+        if self._stopped or self.number >= self.attempts or not _worth_repeating(self.operation.effect, error):
+            return False
+        if self._is_closed():  # the log must not announce a retry that a closed client will not make
+            error.add_note("It was not tried again: the client was closed.")
             return False
         told = error.retry_after if isinstance(error, APIStatusError) else None
         wait = told if told is not None else self._back_off()
@@ -107,7 +112,7 @@ class Call:
 
         The call is over with it.
         """
-        self.stopped = True
+        self._stopped = True
         if self._failure is None:
             return error
         self._failure.add_note(f"It was not tried again: {error}")

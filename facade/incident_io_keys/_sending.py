@@ -131,7 +131,11 @@ class _Sender(ABC, Generic[HttpT]):
     def _call(self, operation: Operation[Any], deadline: Deadline | None = None) -> Call:
         settings = self.settings
         return Call(
-            operation, settings.attempts, deadline or Deadline(settings.deadline), interruptible=deadline is not None
+            operation,
+            settings.attempts,
+            deadline or Deadline(settings.deadline),
+            interruptible=deadline is not None,
+            is_closed=lambda: self._owner.closed,
         )
 
     def _repeated(self, call: Call, attempt: F) -> F:
@@ -141,15 +145,7 @@ class _Sender(ABC, Generic[HttpT]):
         need it.
         """
         attempt.__module__, attempt.__qualname__ = "incident_io_keys", call.operation.name
-
-        def wait_after(error: Exception) -> float | bool:
-            # The log must not announce a retry that a closed client will not make.
-            if self._owner.closed and not call.stopped:
-                call.stopped = True
-                error.add_note(f"It was not tried again: {closed_error(call.operation.name)}")
-            return call.wait_after(error)
-
-        repeated: F = stamina.retry(on=wait_after, attempts=call.attempts, timeout=None)(attempt)  # type: ignore[assignment]
+        repeated: F = stamina.retry(on=call.wait_after, attempts=call.attempts, timeout=None)(attempt)  # type: ignore[assignment]
         return repeated
 
     def _exchange(self, call: Call, token: Token) -> Exchange:

@@ -262,6 +262,7 @@ class KeysClient(BaseClient):
 
         The API can only replace a whole definition. `edit` reads the key, applies the arguments, and sends the whole
         definition: two calls, each with its own deadline. A change that somebody else makes in between is overwritten.
+        A property of the definition that is newer than this version is lost, as with `update`.
 
         API: `GET /v1/api_keys/{id}` (https://docs.incident.io/api-reference/api-keys-v1/show), then
             `PUT /v1/api_keys/{id}` (https://docs.incident.io/api-reference/api-keys-v1/update).

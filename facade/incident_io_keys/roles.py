@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from difflib import SequenceMatcher
+from difflib import get_close_matches
 from typing import Final, TypeVar, cast
 
 from incident_io_keys_generated.models import AccountRole, Role, TeamRole
@@ -17,8 +17,8 @@ RoleT = TypeVar("RoleT", AccountRole, TeamRole)
 _NOUN: Final = {AccountRole: "an account role", TeamRole: "a team role"}
 _ARGUMENT: Final = {AccountRole: "role_names", TeamRole: "team_role_names"}
 
-# The minimum similarity at which each word of a name counts as a typo. `editor` and `creator` have 0.62.
-_TYPO: Final = 0.7
+# From so many letters on, the beginning of a word stands for it: `edit` for `editor`.
+_BEGINNING: Final = 3
 _MOST_SUGGESTIONS: Final = 3
 
 _NEWER: Final = 'if the API has a role of that name, upgrade incident-io-keys or pass Role(name=..., description="")'
@@ -89,18 +89,30 @@ def _quoted(names: Iterable[str]) -> str:
 def similar_roles(name: str, known: Iterable[str]) -> list[str]:
     """Return the roles of which a name can be a typo, the most similar first.
 
-    Each word must be similar. A name that differs by a whole word is not a typo, and that role might allow more:
-    `workflows_viewer` must never suggest `workflows_editor`, nor `workflows_editor` suggest `private_workflows_editor`.
+    Each word must be the same but for one typo. A name that differs by more may mean another role, and that role might
+    allow more: `workflows_viewer` must never suggest `workflows_editor`, nor `workflows_editor` suggest
+    `private_workflows_editor`.
     """
-    words = name.strip().lower().replace(" ", "_").replace("-", "_").split("_")
-    found = []
-    for role in known:
-        parts = role.split("_")
-        if len(parts) == len(words):
-            ratios = [SequenceMatcher(None, word, part).ratio() for word, part in zip(words, parts, strict=True)]
-            if min(ratios) >= _TYPO:
-                found.append((-sum(ratios), role))
-    return [role for _, role in sorted(found)[:_MOST_SUGGESTIONS]]
+    written = name.strip().lower().replace(" ", "_").replace("-", "_")
+    words = written.split("_")
+    similar = [
+        role for role in known if len(parts := role.split("_")) == len(words) and all(map(_is_typo, words, parts))
+    ]
+    return get_close_matches(written, similar, n=_MOST_SUGGESTIONS, cutoff=0)
+
+
+def _is_typo(word: str, meant: str) -> bool:
+    """Whether one letter is missing, added, wrong or swapped with the next one, or the end is missing."""
+
+    def without(text: str, index: int) -> str:
+        return text[:index] + text[index + 1 :]
+
+    return (len(word) >= _BEGINNING and meant.startswith(word)) or any(
+        without(word, i) in (meant, without(meant, i))
+        or without(meant, i) == word
+        or word[:i] + word[i : i + 2][::-1] + word[i + 2 :] == meant
+        for i in range(max(len(word), len(meant)))
+    )
 
 
 def check_team_pair(team_ids: Sequence[object], team_role_names: Sequence[object], problems: list[Problem]) -> None:

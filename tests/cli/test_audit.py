@@ -93,6 +93,12 @@ def test_keys_that_nobody_uses(days: float, used: float | None, message: str | N
     assert [(each.check, each.severity, each.key and each.key.id, each.message) for each in findings] == expected
 
 
+def test_a_last_use_without_a_time_zone_is_in_utc() -> None:
+    instants = (datetime(2025, 1, 1), datetime(2025, 2, 1))  # noqa: DTZ001 - as an API that forgets the zone sends them
+    unused = evolve(key("1"), created_at=instants[0], last_used_at=instants[1])
+    assert ("unused-key", LOW, "1") in found(unused, key("2"))
+
+
 def test_an_unused_key_that_may_do_much_is_worse() -> None:
     unused = evolve(key("1", roles=["global_access"], used=None), created_at=NOW - timedelta(days=90))
     assert ("unused-key", MEDIUM, "1") in found(unused, key("2"))
@@ -270,6 +276,7 @@ def test_every_form_of_the_report_names_unused_keys(run: Run, mock: MockAPI, out
     assert "unused-key" not in run("audit", "--output", output).out
     out = run("audit", "--output", output, "--unused-for", "30 days").out
     assert "unused-key" in out
+    assert output != "json" or json.loads(out)["unused_for"] == "30 days"
     assert "it was never used" in " ".join(out.split())
     mock.fail_next(faults.DropProperty("api_keys.last_used_at"), operation="list")
     out = run("audit", "--output", output).out

@@ -64,6 +64,24 @@ def test_what_is_not_mentioned_stays(
     assert json.loads(result.out) == keys.show(key.id).to_dict()
 
 
+def test_only_what_changes_is_given_to_edit(
+    run: Run, keys: KeysClient, key: APIKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that it keeps what somebody else changes in the meantime."""
+    edit, given = KeysClient.edit, []
+
+    def recorded(client: KeysClient, id: str, **changes: Any) -> APIKey:
+        given.append(changes)
+        keys.update(key.id, name="other", role_names=[], team_ids=[], team_role_names=[])
+        return edit(client, id, **changes)
+
+    monkeypatch.setattr(KeysClient, "edit", recorded)
+    assert run("update", key.id, "--comments", "new", "--yes").code == 0
+    assert given[-1] == {"comments": "new"}
+    changed = keys.show(key.id)
+    assert (changed.name, changed.roles, changed.comments) == ("other", (), "new")
+
+
 def test_it_shows_what_will_change_and_asks(terminal: Open, keys: KeysClient, key: APIKey) -> None:
     options = ("--name", "bot", "--remove-role", "viewer", "--add-role", "catalog_viewer", "--add-team", OTHER)
     for answer, code in (("n", 1), ("y", 0)):
@@ -99,7 +117,7 @@ def test_what_somebody_else_changes_meanwhile_is_not_undone(
 ) -> None:
     def meanwhile(_self: object, _question: str) -> bool:
         # Not the name: all of it counts.
-        keys.update(key.id, name=key.name, role_names=[], team_ids=[], team_role_names=[])
+        keys.edit(key.id, comments="new")
         return True
 
     types()
@@ -107,7 +125,7 @@ def test_what_somebody_else_changes_meanwhile_is_not_undone(
     result = run("update", key.id, "--add-role", "catalog_viewer")
     assert result.code == 1
     assert f"somebody has changed the key {key.id} meanwhile; look again. Nothing was changed." in result.err
-    assert keys.show(key.id).roles == ()
+    assert keys.show(key.id).roles == key.roles
 
 
 def test_what_is_so_already_is_not_sent(run: Run, mock: MockAPI, key: APIKey) -> None:
@@ -248,6 +266,10 @@ def test_comments_are_kept_changed_and_emptied(run: Run, mock: MockAPI, keys: Ke
     assert keys.show(key.id).comments == "of nobody"
     assert run("update", key.id, "--comments", "", "--yes").code == 0
     assert not keys.show(key.id).comments
+    result = run("update", key.id, "--comments", "", "--yes")
+    assert f"{keys.show(key.id).name} is so already" in result.err
+    result = run("update", key.id, "--unchecked-role", "", "--yes")
+    assert "--role: has 0 characters" in result.err
     result = run("update", key.id, "--comments", "a\0b", "--yes")
     assert (result.code, keys.show(key.id).comments) == (1, "")
     assert "--comments: contains a null character" in result.err

@@ -80,6 +80,18 @@ def test_what_does_not_fit_is_told_at_once_in_the_command_s_own_words(run: Run, 
     ]
 
 
+@pytest.mark.anything_is_sent
+def test_comments_and_roles_newer_than_this_version_are_sent(run: Run, mock: MockAPI, keys: KeysClient) -> None:
+    mock.settings.extra_roles = ("brand_new", "brand_new_in_teams")
+    unchecked = ("--unchecked-role", "brand_new", "--unchecked-team-role", "brand_new_in_teams")
+    result = run("create", *DEFINITION, "--team", TEAM, *unchecked, "--comments", "of the pipeline", "--show-token")
+    assert result.code == 0
+    key = by_name(keys, "deploy bot")
+    assert [role.name for role in key.roles] == ["viewer", "incident_creator", "brand_new"]
+    assert [role.name for role in key.team_roles] == ["brand_new_in_teams"]
+    assert key.comments == "of the pipeline"
+
+
 def test_a_token_in_the_place_of_a_name_is_not_shown(run: Run, mock: MockAPI) -> None:
     result = run("create", "--name", mock.token.reveal(), "--dry-run")
     assert json.loads(result.out)["body"]["name"] == "inc_<redacted>"

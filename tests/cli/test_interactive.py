@@ -65,6 +65,8 @@ def test_a_wrong_answer_is_asked_for_again(
     assert f"has 0 characters, but takes 1 to {contract.API_KEY_DEFINITION_NAME_MAX_LENGTH} characters" in result.err
     assert "unknown role 'viwer'; did you mean 'viewer'?" in result.err
     assert "unknown role '0'" in result.err
+    assert "--unchecked-role" in result.err
+    assert "Role(" not in result.err
     assert "taken exists; --force replaces what is in it" in result.err
     told = f"Create deploy bot with the roles (none), and schedules_reader in {TEAM} (--token-file {tmp_path}/token)?"
     assert told in result.err

@@ -38,10 +38,10 @@ def test_one_key_in_full(both: Run, mock: MockAPI) -> None:
     assert (shown["teams"], shown["creator"]) == (TEAM, "Dashboard user (person)")
     assert shown["token issued"].endswith(" UTC, 3 months")
     assert (shown["last used"], shown["comments"]) == ("-", "-")
-    key = mock.add_key("used", comments="of the pipeline", unused_seconds=100 * DAY).api_key
+    key = mock.add_key("used", comments="a\x1b[31mb", age_seconds=100 * DAY, unused_seconds=100 * DAY).api_key
     shown = {line[:12].strip(): line[14:] for line in rows(both("show", key.id, "--output", "table").out)}
     assert shown["last used"].endswith(" UTC, 3 months ago")
-    assert shown["comments"] == "of the pipeline"
+    assert shown["comments"] == "a\\x1b[31mb"
 
 
 def test_one_key_at_a_terminal(terminal: Open, mock: MockAPI) -> None:
@@ -141,7 +141,7 @@ def test_without_last_used_at_unused_for_fails(run: Run, mock: MockAPI) -> None:
     mock.add_key("never", age_seconds=100 * DAY)
     mock.fail_next(faults.DropProperty("api_keys.last_used_at"), operation="list")
     result = run("list", "--unused-for", "90 days")
-    assert (result.code, result.out) == (1, "")
+    assert (result.code, result.out) == (2, "")
     assert "the API reported no last_used_at for these keys" in result.err
 
 

@@ -99,8 +99,15 @@ def test_who_made_a_key(creator: Creator, told: str) -> None:
 
 def test_csv_has_each_value_in_its_column() -> None:
     text: list[str] = []
-    CSVWriter(text.append).write([evolve(BOT, creator=Creator())])
+    CSVWriter(text.append).write([evolve(BOT, creator=Creator(), comments="=1+1")])
     [row] = csv.DictReader(io.StringIO("".join(text)))
     assert row["created_at"] == BOT.created_at.isoformat()
     assert row["token_last_issued_at"] == BOT.token_last_issued_at.isoformat()
     assert row["creator"] == ""
+    assert BOT.last_used_at is not None
+    assert row["last_used_at"] == BOT.last_used_at.isoformat()
+    assert row["comments"] == "'=1+1"
+    text.clear()
+    CSVWriter(text.append).write([evolve(BOT, last_used_at=None)])
+    [row] = csv.DictReader(io.StringIO("".join(text)))
+    assert (row["last_used_at"], row["comments"]) == ("", "")

@@ -275,10 +275,8 @@ MUTANTS = [
     ),
     Mutant("a page size out of bounds is sent", "_operations.py", "PAGE_SIZE_MAXIMUM,", "PAGE_SIZE_MAXIMUM + 1,"),
     Mutant("an update loses the team roles", "_definition.py", 'checked["team_role_names"],', "(),"),
-    Mutant("edit loses the comments", "_definition.py", '"comments": key.comments,', '"comments": None,'),
-    Mutant(
-        "edit loses the team roles", "_definition.py", '"team_role_names": key.team_roles,', '"team_role_names": (),'
-    ),
+    Mutant("edit loses the comments", "_definition.py", "comments=key.comments,", "comments=None,"),
+    Mutant("edit loses the teams", "_definition.py", "team_ids=key.team_ids,", "team_ids=(),"),
     Mutant(
         "a role that this version does not know is lost",
         "roles.py",

@@ -11,6 +11,7 @@ import click
 from incident_io_keys_generated.models import AccountRole, APIKey, TeamRole
 
 from ..client import KeysClient
+from ..errors import InvalidResponseError
 from ..pagination import Page
 from ._filters import Filter, last_use_is_known, refuse_unknown_roles, roles_of
 from ._session import DESCRIPTIONS, Session, filters, in_order, now, output
@@ -36,13 +37,13 @@ def list_(
     Prints each page as it arrives. With --unused-for, prints after all pages have arrived.
     """
     taken = Filter.of(**meant, older_than=older_than, unused_for=unused_for, now=now())
-    writer = _writer(session, session.format(output))
     seen = found = 0
     held: set[str] = set()
     with session.client() as keys, session.terminal.waiting("asking for keys") as waiting:
         parts: Iterator[Sequence[APIKey]] = (page.keys for page in pages(keys, waiting))
         if unused_for is not None:
             parts = iter([_with_last_use([key for part in parts for key in part])])
+        writer = _writer(session, session.format(output))
         for part in parts:
             chosen = [key for key in part if taken.takes(key)]
             seen, found = seen + len(part), found + len(chosen)
@@ -61,10 +62,11 @@ def _with_last_use(keys: Sequence[APIKey]) -> Sequence[APIKey]:
     """Return the keys.
 
     Raises:
-        ClickException: No key has `last_used_at`, so that nobody can tell which keys are unused.
+        InvalidResponseError: No key has `last_used_at`, so that nobody can tell which keys are unused.
     """
     if keys and not last_use_is_known(keys):
-        raise click.ClickException("the API reported no last_used_at for these keys, so it is unknown which are unused")
+        message = "the API reported no last_used_at for these keys, so it is unknown which are unused"
+        raise InvalidResponseError(message, path="$.api_keys", token=None, may_have_applied=False)
     return keys
 
 

@@ -159,11 +159,12 @@ def update(session: Session, /, id: str, yes: bool, dry_run: bool, output: str |
         key = keys.show(id)
         before, after = _definition(key), _changed(_definition(key), changes)
         sent = {**after, **_roles(key, after, changes)}
+        changed = {field: value for field, value in sent.items() if after[field] != before[field]}
         # What cannot be sent need not be asked for.
-        refuse("update was not sent", problems_of(lambda dry: dry.update(id, **sent)))
+        refuse("update was not sent", problems_of(lambda dry: dry.edit(id, **changed), key))
         _show_changes(session, key, before, after)
         if dry_run:
-            write_request(session, output, lambda dry: dry.update(id, **sent))
+            write_request(session, output, lambda dry: dry.edit(id, **changed), key)
             return
         if after == before:
             session.terminal.tell(f"{key.name} is so already; nothing was changed")
@@ -172,7 +173,6 @@ def update(session: Session, /, id: str, yes: bool, dry_run: bool, output: str |
         if not yes:
             ask(session, "Change it?")
             _look_again(keys, key)
-        changed = {field: value for field, value in sent.items() if after[field] != before[field]}
         write_key(session, output, keys.edit(id, **changed))
 
 

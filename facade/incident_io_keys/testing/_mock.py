@@ -153,7 +153,7 @@ class MockAPI:
             comments: Comments about the key.
             age_seconds: How long ago it was created, and its token issued, by what it says of itself. Among the other
                 keys it stands as one that is new.
-            unused_seconds: How long ago it was last used; None for never.
+            unused_seconds: How long ago it was last used, at most `age_seconds`; None for never.
 
         Returns:
             The key and its token.
@@ -176,6 +176,8 @@ class MockAPI:
         now = self.clock.now()
         age = _ago("age_seconds", age_seconds, now)
         unused_for = None if unused_seconds is None else _ago("unused_seconds", unused_seconds, now)
+        if unused_for is not None and unused_for > age:
+            raise ValueError("unused_seconds takes at most age_seconds: no key is used before it is created")
         with self._lock:
             try:
                 key, issue = self._api.add(definition, _PERSON, age=age, unused_for=unused_for)
@@ -238,10 +240,13 @@ class MockAPI:
 
     def close(self) -> None:
         """Let the file of a mock with a `path` go. From then on, what would change something fails with 500."""
+        # A forked child must not wait for a lock that a thread of its parent holds.
+        if self._store is None or not self._store.is_own:
+            return
         with self._lock:
             if self._state is not None:
                 self._state.close()
-            elif self._store is not None:
+            else:
                 self._store.close()
 
     def __enter__(self) -> MockAPI:

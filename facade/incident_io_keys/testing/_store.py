@@ -1,6 +1,6 @@
 """The file in which a mock keeps its state: SQLite, one transaction a write.
 
-What was answered is in it, whatever happens to the process.
+What was answered is in it, whatever happens to the process, except for the last uses of keys.
 This module must not know what a key is, beyond its ID.
 """
 
@@ -117,6 +117,11 @@ class Store:
             database.close()
             raise
 
+    @property
+    def is_own(self) -> bool:
+        """Whether this process opened the file, and was not forked from the one that did."""
+        return os.getpid() == self._process
+
     def load(self) -> tuple[list[dict[str, Any]], list[tuple[str, str, datetime | None]], dict[str, str]]:
         """What is kept.
 
@@ -168,13 +173,13 @@ class Store:
 
     def close(self) -> None:
         """Let the file go. What was written is in it."""
-        if os.getpid() == self._process:
+        if self.is_own:
             with self._lock:
                 self._database.close()
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        if os.getpid() != self._process:
+        if not self.is_own:
             raise MockStateError(
                 f"{self._path}: nothing was written: this process was forked from the one that opened it"
             )
