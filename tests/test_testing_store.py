@@ -296,18 +296,21 @@ FORKS = """
 import os, signal, sys
 from incident_io_keys.testing import MockAPI
 mock = MockAPI(sys.argv[1])
+if sys.argv[2] == "close while a request is handled":
+    mock._lock.acquire()  # as a thread does that answers
 child = os.fork()
 if child == 0:
-    if sys.argv[2] == "close":
+    if sys.argv[2] != "exit":
         mock.close()
     sys.exit()
 os.waitpid(child, 0)
+sys.argv[2].startswith("close while") and mock._lock.release()
 mock.add_key("acknowledged")
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-@pytest.mark.parametrize("end", ["exit", "close"])
+@pytest.mark.parametrize("end", ["exit", "close", "close while a request is handled"])
 def test_the_end_of_a_child_process_takes_nothing_from_its_parent(path: Path, end: str) -> None:
     subprocess.run([sys.executable, "-c", FORKS, path, end], check=False, timeout=30)
     with MockAPI(path) as mock:
