@@ -1,61 +1,35 @@
-"""Writes the module of what the contract says and the generator leaves out.
+"""Writes `contract.py`, the generated module of what the generator leaves out.
 
-The generator carries types and enums into Python, but not bounds, the server's address or the operations' paths. This
-module must not know how the generated package is made.
+The generator carries types and enums into Python, but not bounds, the server's address or the operations' paths.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
 from openapi_python_client.strings import snake_case
 
-from _contract import BOUNDS, DESCRIPTIONS, ContractError, operations, resolved
-
-# How msgspec calls those that it has, and for which types.
-NUMBERS = ("integer", "number")
-META = {
-    "minimum": ("ge", NUMBERS),
-    "maximum": ("le", NUMBERS),
-    "multipleOf": ("multiple_of", NUMBERS),
-    "pattern": ("pattern", ("string",)),
-    "minLength": ("min_length", ("string",)),
-    "maxLength": ("max_length", ("string",)),
-    "minItems": ("min_length", ("array",)),
-    "maxItems": ("max_length", ("array",)),
-}
-LEFT_OUT = {"minimum": "gt", "maximum": "lt"}
-# Formats that are no string to Python.
-NO_STRINGS = ("date-time", "date", "uuid", "binary")
+from _contract import BOUNDS, DESCRIPTIONS
+from _document import ContractError, Problem, Steps, at, operations, parameters, resolved_steps, schemas, shown
 
 
 def constants(document: dict[str, Any]) -> str:
-    """Write the module of what the generator leaves out.
+    """Return the source of `contract.py`.
 
-    Args:
-        document: What `load` returned.
-
-    Returns:
-        The source of `contract.py`: the server, the operations, and a constant for each bound and default of a
-        property or parameter, or of the members of one that is a list; the limits of `x-limits`; and what
-        `x-enumDescriptions` says of an enum's members.
+    It has the server, the operations, and a constant for each bound and default of a property or parameter, or of the
+    members of one that is a list; the limits of `x-limits`; and the descriptions in `x-enumDescriptions`.
 
     Raises:
-        ContractError: Two bounds would have the same name, or there is no server.
+        ContractError: Two constants would have the same name, or there is no server.
     """
-    server = next((server["url"] for server in document.get("servers", ())), "")
-    if not re.fullmatch(r"https://[^\s{}]+", server):
-        raise ContractError(f"servers: the first is where the client asks; it must begin with https://, not {server!r}")
-    values: dict[str, object] = {}
-    for owner, name, schema in _bounded(document):
-        for keyword in (*BOUNDS, "default"):
-            value = schema.get(keyword)
-            if isinstance(value, (str, int, float)):
-                constant = f"{snake_case(owner)}_{snake_case(name)}_{snake_case(keyword)}".upper()
-                if values.setdefault(constant, value) != value:
-                    raise ContractError(f"{owner}.{name}: {constant} would stand for two different bounds")
+    found = list(problems(document))
+    if not document.get("servers"):
+        found.append((("servers",), "there is no server; add one"))
+    if found:
+        raise ContractError("\n".join(f"{shown(steps)}: {message}" for steps, message in found))
+    server = document["servers"][0]["url"]
+    values = {name: value for name, value, _ in _bounds(document)}
     return "\n".join(
         [
             '"""What the contract says beyond types: its server, operations, bounds, defaults and limits.',
@@ -87,36 +61,68 @@ def constants(document: dict[str, Any]) -> str:
     )
 
 
-def _bounded(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Every property and parameter, which may carry a bound: owner, name and schema."""
-    for owner, schema in document.get("components", {}).get("schemas", {}).items():
-        yield from _members(document, owner, "", schema)
+def problems(document: dict[str, Any]) -> Iterator[Problem]:
+    """Find constants that would have the same name, and bounds that would have no constant."""
+    named: list[tuple[str, Steps]] = [(name, steps) for name, _, steps in _bounds(document)]
+    named += [(f"OPERATION_{snake_case(name).upper()}", ("paths", path, method, "operationId"))
+              for name, method, path in operations(document)]  # fmt: skip
+    named += [(f"LIMIT_{name.upper()}", ("x-limits", name)) for name in document.get("x-limits", {})]
+    for name, schema in document.get("components", {}).get("schemas", {}).items():
+        if "enum" in schema:
+            steps: Steps = ("components", "schemas", name)
+            named += [(f"{snake_case(name).upper()}_DESCRIPTIONS", steps), (f"{name}Name", steps)]
+    seen: dict[str, Steps] = {"SERVER": ("servers",), "Final": (), "Literal": ()}
+    for constant, steps in named:
+        if (other := seen.setdefault(constant, steps)) != steps:
+            yield steps, f"the constant {constant} already stands for {shown(other)}; rename one of them"
+    covered = {steps for _, _, steps in _bounds(document)}
+    for place, schema in schemas(document):
+        for keyword in (*BOUNDS, "default"):
+            steps = (*place, keyword)
+            if keyword in schema and steps not in covered and place[:2] == ("components", "schemas"):
+                yield steps, "no constant has this bound, which is not that of a property or parameter; remove it"
+
+
+def _bounds(document: dict[str, Any]) -> Iterator[tuple[str, object, Steps]]:
+    """Yield each bound and default: the name of its constant, its value, and the steps to it."""
+    for owner, name, steps in _bounded(document):
+        schema = at(document, steps)
+        for keyword in (*BOUNDS, "default"):
+            value = schema.get(keyword)
+            if isinstance(value, (str, int, float)):
+                yield f"{snake_case(owner)}_{snake_case(name)}_{snake_case(keyword)}".upper(), value, (*steps, keyword)
+
+
+def _bounded(document: dict[str, Any]) -> Iterator[tuple[str, str, Steps]]:
+    """Yield each property and parameter, which may have a bound: owner, name, and the steps to its schema."""
+    for owner in document.get("components", {}).get("schemas", {}):
+        yield from _members(document, owner, "", ("components", "schemas", owner))
     for owner, method, path in operations(document):
-        item = document["paths"][path]
-        operation = item[method]
-        for given in (*item.get("parameters", ()), *operation.get("parameters", ())):
-            parameter = resolved(document, given)
-            yield from _nested(document, owner, parameter["name"], parameter.get("schema", {}))
-        for content in resolved(document, operation.get("requestBody", {})).get("content", {}).values():
-            yield from _members(document, owner, "", content.get("schema", {}))
+        for steps, parameter in parameters(document, method, path):
+            if "schema" in parameter:
+                yield from _nested(document, owner, parameter["name"], (*steps, "schema"))
+        operation = at(document, ("paths", path, method))
+        if "requestBody" in operation:
+            steps = resolved_steps(document, ("paths", path, method, "requestBody"))
+            for media_type, content in at(document, steps).get("content", {}).items():
+                if "schema" in content:
+                    yield from _members(document, owner, "", (*steps, "content", media_type, "schema"))
 
 
-def _members(
-    document: dict[str, Any], owner: str, prefix: str, schema: dict[str, Any]
-) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """The properties of an object; one behind a reference has them under its own name."""
-    for name, member in schema.get("properties", {}).items():
-        yield from _nested(document, owner, f"{prefix} {name}", member)
-    for part in schema.get("allOf", ()):
-        yield from _members(document, owner, prefix, resolved(document, part))
+def _members(document: dict[str, Any], owner: str, prefix: str, steps: Steps) -> Iterator[tuple[str, str, Steps]]:
+    """Yield the properties of an object. One behind a reference has them under its own name."""
+    schema = at(document, steps)
+    for name in schema.get("properties", {}):
+        yield from _nested(document, owner, f"{prefix} {name}", (*steps, "properties", name))
+    for index in range(len(schema.get("allOf", ()))):
+        yield from _members(document, owner, prefix, resolved_steps(document, (*steps, "allOf", index)))
 
 
-def _nested(
-    document: dict[str, Any], owner: str, name: str, schema: dict[str, Any]
-) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """A value, and what is written out within it: the members of a list, the properties of an object."""
-    yield owner, name, resolved(document, schema)
+def _nested(document: dict[str, Any], owner: str, name: str, steps: Steps) -> Iterator[tuple[str, str, Steps]]:
+    """Yield a value, and what is written out within it: the members of a list, the properties of an object."""
+    yield owner, name, resolved_steps(document, steps)
+    schema = at(document, steps)
     if "$ref" not in schema:
-        yield from _members(document, owner, name, schema)
+        yield from _members(document, owner, name, steps)
         if "items" in schema:
-            yield from _nested(document, owner, f"{name} items", schema["items"])
+            yield from _nested(document, owner, f"{name} items", (*steps, "items"))

@@ -1,28 +1,41 @@
-"""Reads an OpenAPI document, says what is wrong with it and where, and finds the way about in it.
+"""Reads an OpenAPI document and validates it.
 
-This module must not know what is made of the document.
+`load` reports every problem with its line. The checks here hold for any client. `_expected` checks what the generated
+package cannot express.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import re
-from collections.abc import Iterator, Sequence
-from keyword import iskeyword
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from jsonschema.exceptions import ValidationError
 from openapi_spec_validator import OpenAPIV30SpecValidator
+from openapi_spec_validator.validation.exceptions import (
+    DuplicateOperationIDError,
+    ExtraParametersError,
+    ParameterDuplicateError,
+    UnresolvableParameterError,
+)
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+# The other scripts import some of these from here.
+from _document import METHODS as METHODS
+from _document import ContractError as ContractError
+from _document import Problem as Problem
+from _document import Steps as Steps
+from _document import at, follow, operations, parameters, resolved_steps, schemas, shown, walk
+from _document import reached as reached
+from _document import steps_of as steps_of
 
 # Where jsonschema-rs is installed too, the validator would take that, whose errors are other ones.
 os.environ["OPENAPI_SPEC_VALIDATOR_SCHEMA_VALIDATOR_BACKEND"] = "jsonschema"
 
-Steps = tuple[str | int, ...]
-
-METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 # What a schema can demand of a value beyond its type.
 BOUNDS = (
     *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
@@ -30,12 +43,11 @@ BOUNDS = (
 )
 
 
+# The errors of the validator that do not say where. `_operation_problems` and `_expected_models` find them again.
+WITHOUT_PLACE = (DuplicateOperationIDError, ExtraParametersError, ParameterDuplicateError, UnresolvableParameterError)
+NO_DEFAULT = object()
 # Redocly's extension that says what each member of an enum means.
 DESCRIPTIONS = "x-enumDescriptions"
-
-
-class ContractError(Exception):
-    """The document is not one that a client could be made from; the text says what is wrong where, a line each."""
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -62,70 +74,25 @@ def load(path: Path) -> dict[str, Any]:
         raise ContractError(f"{path}: is no YAML that can be read: {error}") from error
     if not isinstance(document, dict) or not str(document.get("openapi", "")).startswith("3.0."):
         raise ContractError(f"{path}:1: is no OpenAPI 3.0 document: it does not begin with `openapi: 3.0.x`")
-    # In this order: the validator cannot take what the first finds, and the last takes a document of the right shape.
-    problems = list(_indigestible(document)) or list(_schema_errors(document)) or list(_unusable(document))
-    if problems:
-        marked = YAML(typ="rt").load(text)  # which remembers lines, and takes its time
-        lines = (f"{path}:{line_of(marked, steps)}: {_shown(steps)}: {message}" for steps, message in problems)
-        raise ContractError("\n".join(dict.fromkeys(lines)))
+    # In this order: the validator fails on what the first finds, and the last needs a document of the right shape.
+    problems = list(_indigestible(document)) or _schema_errors(document) or list(_unusable(document))
+    raise_problems(path, problems)
     return document
 
 
-def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """The ID, the method and the path of every operation."""
-    for path, item in document["paths"].items():
-        for method in METHODS:
-            if method in item:
-                yield item[method].get("operationId", f"{method} {path}"), method, path
+def raise_problems(path: Path, problems: Iterable[Problem]) -> None:
+    """Raise a ContractError with one line for each problem, or return if there is none."""
+    if found := dict.fromkeys(problems):
+        marked = YAML(typ="rt").load(path.read_text(encoding="utf-8"))  # which keeps the line of each node, but is slow
+        lines = (f"{path}:{line_of(marked, steps)}: {shown(steps)}: {message}" for steps, message in found)
+        raise ContractError("\n".join(lines))
 
 
-def resolved(document: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
-    found = follow(document, node)
-    assert found is not None, "load() lets no reference pass that leads nowhere"
-    return found
-
-
-def follow(document: dict[str, Any], node: dict[str, Any]) -> dict[str, Any] | None:
-    """Where references lead from a node: None for nowhere, and a node with a `$ref` of its own for in a circle."""
-    found: dict[str, Any] | None = node
-    passed: set[str] = set()
-    while found is not None and isinstance(reference := found.get("$ref"), str) and reference not in passed:
-        passed.add(reference)
-        found = _find(document, reference)
-    return found
-
-
-def steps_of(reference: str) -> Steps:
-    """The way that a reference, or a pointer, leads."""
-    return tuple(step.replace("~1", "/").replace("~0", "~") for step in reference.removeprefix("#/").split("/"))
-
-
-def _find(document: dict[str, Any], reference: str) -> dict[str, Any] | None:
-    node: Any = document
-    for step in steps_of(reference):
-        if not isinstance(node, dict) or step not in node:
-            return None
-        node = node[step]
-    return node if isinstance(node, dict) else None
-
-
-def walk(node: Any, steps: Steps = ()) -> Iterator[tuple[Steps, Any]]:
-    """Every node of a document, with the way to it.
-
-    Raises:
-        ContractError: The nodes hold each other without end, as YAML's aliases let them.
-    """
-    if len(steps) > 100:
-        raise ContractError(f"{_shown(steps[:5])} ...: holds itself, or is nested more than 100 deep")
-    yield steps, node
-    members = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
-    for step, member in members:
-        yield from walk(member, (*steps, step))
-
-
-def _indigestible(document: dict[str, Any]) -> Iterator[tuple[Steps, str]]:
-    """What the validator would answer with an exception of its own instead of an error."""
+def _indigestible(document: dict[str, Any]) -> Iterator[Problem]:
+    """Find what makes the validator raise an exception instead of reporting an error."""
     for steps, node in walk(document):
+        if isinstance(node, float) and not math.isfinite(node):
+            yield steps, f"{node} is not a finite number; remove it or write a finite one"
         if not isinstance(node, dict):
             continue
         for key in node:
@@ -133,24 +100,55 @@ def _indigestible(document: dict[str, Any]) -> Iterator[tuple[Steps, str]]:
                 yield (*steps, key), f"the key {key!r} is no string: put it in quotes"
         reference = node.get("$ref")
         if isinstance(reference, str) and not reference.startswith("#/"):
-            yield (*steps, "$ref"), f"{reference!r} leads out of this document; keep the contract in one file"
+            yield (*steps, "$ref"), f"{reference!r} is outside this document; keep the contract in one file"
         elif isinstance(reference, str):
             found = follow(document, node)
             if found is None or isinstance(found.get("$ref"), str):
-                message = f"nothing is at {reference!r}" if found is None else f"{reference!r} leads in a circle"
+                message = f"nothing is at {reference!r}" if found is None else f"{reference!r} is circular"
                 yield (*steps, "$ref"), message
+            elif steps_of(reference)[:-1] != ("components", section := _section(steps)):
+                yield (*steps, "$ref"), f"{reference!r} is not in components.{section}, as a reference here must be"
+        if isinstance(node.get("allOf"), list) and _combines_itself(document, steps):
+            yield (*steps, "allOf"), "the schema contains itself through allOf; remove this member"
 
 
-def _schema_errors(document: dict[str, Any]) -> Iterator[tuple[Steps, str]]:
+def _section(steps: Steps) -> str:
+    """Return the section of `components` to which a node can refer."""
+    above = steps[-2] if len(steps) > 1 else ""
+    if above in ("parameters", "responses", "headers", "examples", "links", "callbacks", "securitySchemes"):
+        return str(above)
+    return "requestBodies" if "requestBody" in steps[-1:] or above == "requestBodies" else "schemas"
+
+
+def _combines_itself(document: dict[str, Any], steps: Steps, above: tuple[Steps, ...] = ()) -> bool:
+    members = at(document, steps).get("allOf")
+    if steps in above or not isinstance(members, list):
+        return steps in above
+    inner = (resolved_steps(document, (*steps, "allOf", index)) for index, part in enumerate(members) if part)
+    return any(_combines_itself(document, each, (*above, steps)) for each in inner)
+
+
+def _schema_errors(document: dict[str, Any]) -> list[Problem]:
+    problems = list(_schema_problems(document))
+    # An error without a place most often follows from one that has a place.
+    return [problem for problem in problems if problem[0]] or problems
+
+
+def _schema_problems(document: dict[str, Any]) -> Iterator[Problem]:
     for error in _errors_of_the_validator(document):
+        if isinstance(error, WITHOUT_PLACE):
+            continue
+        if isinstance(error.schema, dict) and error.schema.get("default", NO_DEFAULT) == error.instance:
+            yield from (((*each, "default"), error.message) for each, node in walk(document) if node == error.schema)
+            continue
         # The most precise of its causes: the meta-schema allows a `$ref` almost everywhere, and says so first.
         while error.context:
             causes = [cause for cause in error.context if "'$ref' is a required property" not in cause.message]
             error = max(causes or error.context, key=lambda cause: len(cause.absolute_path))
         steps = tuple(error.absolute_path)
-        # Schemas are looked at once more on their own, with ways that begin there.
-        found = (way for way, node in walk(document) if node == error.instance)
-        ends = [way for way in found if way[len(way) - len(steps) :] == steps]
+        # The validator checks schemas a second time on their own. The steps of these errors begin at the schema.
+        found = (each for each, node in walk(document) if node == error.instance)
+        ends = [each for each in found if each[len(each) - len(steps) :] == steps]
         message = error.message if len(error.message) < 200 else f"{error.message[:90]} ... {error.message[-90:]}"
         yield min(ends, key=len, default=steps), message
 
@@ -158,82 +156,58 @@ def _schema_errors(document: dict[str, Any]) -> Iterator[tuple[Steps, str]]:
 def _errors_of_the_validator(document: dict[str, Any]) -> Iterator[ValidationError]:
     try:
         yield from OpenAPIV30SpecValidator(document).iter_errors()
-    except Exception as error:  # noqa: BLE001 - it looks for parts before it knows that they are there
-        yield ValidationError(f"the validator gives up with {type(error).__name__}: {str(error)[:150]}")
+    except Exception as error:  # noqa: BLE001 - it reads parts before it checks that they exist
+        yield ValidationError(f"the validator failed with {type(error).__name__}: {str(error)[:150]}")
 
 
-def _unusable(document: dict[str, Any]) -> Iterator[tuple[Steps, str]]:
-    """What is valid, but could only make a wrong client, or one that lacks a part."""
+def _unusable(document: dict[str, Any]) -> Iterator[Problem]:
+    """Find what is valid OpenAPI, but could only result in a wrong client."""
     for name, value in document.get("x-limits", {}).items():
-        if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or not isinstance(value, int):
-            yield ("x-limits", name), "a limit is a whole number, and has a name of small letters"
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or type(value) is not int:
+            yield ("x-limits", name), "a limit must be a whole number, and its name must be in snake_case"
+    yield from _operation_problems(document)
     for steps, node in reached(document, responses=True):
         if isinstance(node.get("enum"), list):
-            message = "what the API answers is open: a client that knows only these values could not read the next one"
+            message = "responses are open: a client that knows only these values could not read a new one"
             yield (*steps, "enum"), f"{message}; name them in the description, and give requests a schema of their own"
-    for steps, schema in walk(document.get("components", {}).get("schemas", {}), ("components", "schemas")):
-        if not isinstance(schema, dict) or steps[-1] in ("properties", "example", "default"):
-            continue
-        if schema.get("format") == "password" and steps[-2] != "properties":
-            yield (*steps, "format"), "a secret stays out of a repr only where it is a property itself, without a $ref"
-        if isinstance(schema.get("default"), (list, dict)) or re.search(r'["\\]', str(schema.get("default", ""))):
-            message = "only a number, a truth value or a string without quotes and backslashes reaches the models"
-            yield (*steps, "default"), message
+    for steps, schema in schemas(document):
         for index, value in enumerate(schema.get("enum", ())):
             if isinstance(value, str) and not (value.isascii() and value.isprintable()):
-                yield (
-                    (*steps, "enum", index),
-                    f"{value!r} is another value in Python, or one that nobody can read",
-                )
+                message = f"{value!r} has characters that generation would change; use printable ASCII characters"
+                yield (*steps, "enum", index), message
         for member in schema.get(DESCRIPTIONS, {}):
             if member not in schema.get("enum", ()):
                 yield (*steps, DESCRIPTIONS, member), f"{member!r} is described, but is no member of the enum"
-        if not isinstance(schema.get("properties"), dict):
-            continue
-        if isinstance(schema.get("additionalProperties"), dict):
-            yield (*steps, "additionalProperties"), "a model keeps no further properties beside its own"
-        for name in schema["properties"]:
-            if not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII) or iskeyword(name) or name in ("from_dict", "to_dict"):
-                yield (*steps, "properties", name), f"no attribute of a model can be called {name!r}"
-        for index, name in enumerate(schema.get("required", ())):
-            if name not in schema["properties"]:
-                yield (*steps, "required", index), f"{name!r} is required, but is no property"
 
 
-def reached(document: dict[str, Any], *, responses: bool) -> Iterator[tuple[Steps, dict[str, Any]]]:
-    """Every node that what is received consists of, or what is sent, behind references too: its place, and the node.
-
-    What is only an example, or a name, is none of them.
-    """
-    todo: list[tuple[Steps, Any]] = []
+def _operation_problems(document: dict[str, Any]) -> Iterator[Problem]:
+    """Find operations without an ID of their own, and parameters that are repeated or do not match their path."""
+    seen: dict[str, Steps] = {}
     for _, method, path in operations(document):
-        place, item = ("paths", path), document["paths"][path]
-        if responses:
-            todo += [((*place, method, "responses", key), value) for key, value in item[method]["responses"].items()]
+        steps: Steps = ("paths", path, method)
+        name = at(document, steps).get("operationId")
+        if name is None:
+            yield steps, "has no operationId; add one"
+        elif name in seen:
+            yield (*steps, "operationId"), f"{name!r} is also the ID of {shown(seen[name])}; use another"
         else:
-            given = [(place, item), ((*place, method), item[method])]
-            todo += [
-                ((*at, "parameters", index), each)
-                for at, node in given
-                for index, each in enumerate(node.get("parameters", ()))
-            ]
-            todo += [((*place, method, "requestBody"), item[method].get("requestBody"))]
-    passed: set[Steps] = set()
-    while todo:
-        steps, node = todo.pop()
-        if steps in passed or not isinstance(node, dict):
-            continue
-        passed.add(steps)
-        yield steps, node
-        if isinstance(reference := node.get("$ref"), str):
-            todo.append((steps_of(reference), _find(document, reference)))
-        for name in ("schema", "items", "additionalProperties", "not"):
-            todo.append(((*steps, name), node.get(name)))
-        for name in ("content", "properties"):
-            members = node.get(name)
-            todo += [((*steps, name, key), each) for key, each in members.items()] if isinstance(members, dict) else []
-        for name in ("allOf", "oneOf", "anyOf"):
-            todo += [((*steps, name, index), each) for index, each in enumerate(node.get(name, ()))]
+            seen[name] = steps
+        for owner in (steps[:2], steps):
+            count = len(at(document, owner).get("parameters", ()))
+            places = [resolved_steps(document, (*owner, "parameters", index)) for index in range(count)]
+            pairs = [(at(document, place)["in"], at(document, place)["name"]) for place in places]
+            for index, pair in enumerate(pairs):
+                if pair in pairs[:index]:
+                    yield (*owner, "parameters", index), f"{pair[1]!r} is declared twice; remove one of the two"
+        known = {}
+        for place, parameter in parameters(document, method, path):
+            if parameter["in"] == "path":
+                known[parameter["name"]] = place
+        for missing in sorted({*re.findall(r"{(.*?)}", path)} - {*known}):
+            yield steps, f"the path contains {{{missing}}}, but no parameter has this name; declare it with `in: path`"
+        for name, place in known.items():
+            if f"{{{name}}}" not in path:
+                yield place, f"the path {path} does not contain {{{name}}}; remove the parameter, or change the path"
 
 
 def line_of(marked: Any, steps: Sequence[str | int]) -> int:
@@ -252,7 +226,3 @@ def line_of(marked: Any, steps: Sequence[str | int]) -> int:
         line = positions[step][0]
         marked = marked[step]
     return int(line) + 1
-
-
-def _shown(steps: Sequence[str | int]) -> str:
-    return ".".join(str(step) for step in steps) or "the document"

@@ -1,7 +1,7 @@
-"""Makes generated/ from openapi.yaml, or says how the two differ. Run it as scripts/generate.
+"""Generates generated/ from openapi.yaml, or reports how the two differ. Run it as scripts/generate.
 
-Everything happens in a temporary directory beside the package; only a package that was made, formatted and read back
-without a complaint takes its place. Whatever goes wrong before that leaves generated/ as it was.
+Everything happens in a temporary directory beside the package. The new package replaces the old one only after it was
+generated, formatted and compared with the contract. An error before that leaves generated/ as it was.
 """
 
 from __future__ import annotations
@@ -10,48 +10,37 @@ import argparse
 import difflib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import _constants
 import _contract
 import _prepare
 from _commands import ROOT
+from _expected import expect
 
 SCRIPTS = ROOT / "scripts"
 PACKAGE = ROOT / "generated" / "incident_io_keys_generated"
 HEADER = "# Made from openapi.yaml by scripts/generate. Do not edit.\n"
 
-# What the generator always writes, and nothing here uses.
+# The generator always writes these, and nothing here uses them.
 UNUSED = ("client.py", "errors.py")
-
-# Run on the new package: every module imports, and msgspec understands every model.
-READ_BACK = """
-import importlib, pkgutil, sys
-import attrs, msgspec
-place = sys.argv[1]
-try:
-    package = importlib.import_module(sys.argv[1])
-    for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
-        place = module.name
-        members = vars(importlib.import_module(module.name)).values()
-        if module.name.startswith(package.__name__ + ".models."):
-            for model in filter(attrs.has, filter(lambda member: isinstance(member, type), members)):
-                msgspec.json.Decoder(model)
-except Exception as error:
-    sys.exit(f"{place}: {type(error).__name__}: {error}")
-"""
+# The output depends on the version of each of these.
+PINNED = ("openapi-python-client", "ruff")
 
 
 class GenerationError(Exception):
-    """The package could not be made; the text says why."""
+    """The package could not be generated. The text says why."""
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="scripts/generate", description="Make generated/ from the contract.")
+    parser = argparse.ArgumentParser(prog="scripts/generate", description="Generate generated/ from the contract.")
     parser.add_argument("spec", nargs="?", type=Path, default=ROOT / "openapi.yaml", metavar="SPEC",
                         help="the OpenAPI document (default: openapi.yaml)")  # fmt: skip
     parser.add_argument("--check", action="store_true",
@@ -84,14 +73,16 @@ def main() -> int:
 
 
 def make(spec: Path, directory: Path) -> Path:
-    """Make the package of `spec` in `directory` and return where it is."""
+    """Generate the package of `spec` in `directory` and return where it is."""
+    check_versions()
     document = _contract.load(spec)
+    expected = expect(spec, document)
     constants = _constants.constants(document)
     source = directory / "openapi.json"
     source.write_text(json.dumps(_prepare.prepared(document)), encoding="utf-8")
     package = directory / PACKAGE.name
-    _run(
-        "openapi_python_client failed",
+    run_generator(
+        spec,
         *("-m", "openapi_python_client", "generate", "--path", str(source), "--output-path", str(package)),
         *("--config", str(SCRIPTS / "openapi-python-client.yaml")),
         *("--custom-template-path", str(SCRIPTS / "templates")),
@@ -104,33 +95,49 @@ def make(spec: Path, directory: Path) -> Path:
     for module in package.rglob("*.py"):
         module.write_text(HEADER + module.read_text(encoding="utf-8"), encoding="utf-8")
     # --isolated: the project's own settings are for what people write. F401: a template imports for all cases.
-    _run(
-        "ruff failed",
-        "-m",
-        "ruff",
-        "check",
-        "--isolated",
-        "--no-cache",
-        "--quiet",
-        "--fix",
-        "--select",
-        "F401,I",
-        str(package),
-    )
-    _run(
-        "ruff failed",
-        "-m",
-        "ruff",
-        "format",
-        "--isolated",
-        "--no-cache",
-        "--quiet",
-        "--line-length",
-        "120",
-        str(package),
-    )
-    _run("the generated package cannot be read back", "-c", READ_BACK, package.name, path=directory)
+    ruff = ("--isolated", "--no-cache", "--quiet")
+    _run("ruff failed", *("-m", "ruff", "check", *ruff, "--fix", "--select", "F401,I", str(package)))
+    _run("ruff failed", *("-m", "ruff", "format", *ruff, "--line-length", "120", str(package)))
+    _contract.raise_problems(spec, verify(package, expected))
     return package
+
+
+def check_versions() -> None:
+    """Raise a GenerationError if a tool is installed in another version than the pinned one."""
+    pins = (SCRIPTS / "constraints.txt").read_text(encoding="utf-8")
+    for name in PINNED:
+        pin = re.search(rf"^{name}==(\S+)$", pins, re.MULTILINE)
+        if pin is None:
+            raise GenerationError(f"scripts/constraints.txt does not pin {name}; add a line `{name}==VERSION`")
+        if pin[1] != (installed := version(name)):
+            message = f"{name} {installed} is installed, but scripts/constraints.txt pins {pin[1]}"
+            raise GenerationError(f"{message}; remove .venv and run scripts/install --dev")
+
+
+def run_generator(spec: Path, *arguments: str) -> None:
+    """Run openapi-python-client. If it fails, raise an error at the places that its output names.
+
+    Some of what the generator reports follows from a schema that it cannot parse. If there is one, only it is a place.
+    """
+    try:
+        _run("openapi_python_client failed", *arguments)
+    except GenerationError as error:
+        output = " ".join(str(error).split())
+        names = re.findall(r" schema /components/schemas/([\w.-]+)", output)
+        operations = re.findall(r"WARNING parsing ([A-Z]+) (/\S*)", output)
+        places: list[_contract.Steps] = [("components", "schemas", name) for name in names]
+        places = places or [("paths", path, method.lower()) for method, path in operations]
+        reason = output.partition("Unable to ")[2] or "generate it"
+        message = f"the generator was unable to {reason[:200]}; change this part"
+        _contract.raise_problems(spec, [(steps, message) for steps in places])
+        raise
+
+
+def verify(package: Path, expected: dict[str, Any]) -> list[_contract.Problem]:
+    """Compare a package with what the contract demands, and return what differs."""
+    program, given = str(SCRIPTS / "_verify.py"), json.dumps(expected)
+    output = _run("the comparison with the contract failed", program, package.name, path=package.parent, given=given)
+    return [(tuple(steps), message) for steps, message in json.loads(output)]
 
 
 def differing(old: Path, new: Path) -> list[Path]:
@@ -180,8 +187,8 @@ def replace(old: Path, new: Path, aside: Path) -> None:
         raise
 
 
-def _run(failure: str, *arguments: str, path: Path | None = None) -> None:
-    """Run this environment's Python; if that fails, what it printed becomes the error, under `failure`."""
+def _run(failure: str, *arguments: str, path: Path | None = None, given: str = "") -> str:
+    """Run this environment's Python and return its output. If it fails, its output is the error, under `failure`."""
     environment = {
         **os.environ,
         "PYTHONDONTWRITEBYTECODE": "1",
@@ -190,14 +197,15 @@ def _run(failure: str, *arguments: str, path: Path | None = None) -> None:
     }
     if path is not None:
         environment["PYTHONPATH"] = str(path)
-    # -P: nothing in the caller's directory may stand in for a tool, or for the package that was just made.
+    # -P: nothing in the caller's directory may replace a tool, or the new package.
     command = [sys.executable, "-P", *arguments]
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, input=given)
     if result.returncode != 0:
         said = "\n".join(part.strip() for part in (result.stderr, result.stdout) if part.strip())
         if "Traceback (most recent call last)" in result.stderr:
             said = result.stderr.strip().splitlines()[-1]
         raise GenerationError(f"{failure}:\n{said}")
+    return result.stdout
 
 
 if __name__ == "__main__":

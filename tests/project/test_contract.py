@@ -1,4 +1,4 @@
-"""scripts/_contract.py and _constants.py: what is refused, and what is carried over that the generator leaves out."""
+"""scripts/_contract.py and _constants.py: which documents are rejected, and what contract.py has of the others."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from msgspec import Meta
 from ruamel.yaml import YAML
 
 import _constants
 import _contract
+from _document import shown
 
 SMALL: dict[str, Any] = {
     "openapi": "3.0.3",
@@ -120,69 +120,9 @@ def body_of(schema: dict[str, Any]) -> dict[str, Any]:
     return {"/a": {"post": {"operationId": "create_a", "requestBody": body, **answer}}}
 
 
-def test_what_a_request_need_not_have_is_carried_over_with_its_bounds(tmp_path: Path) -> None:
-    short = {"type": "string", "maxLength": 9, "pattern": "a+", "default": "a"}
-    base = {
-        "type": "object",
-        "required": ["always", "low"],
-        "properties": {"always": short, "note": {"$ref": "#/components/schemas/Short"}, "low": short},
-    }
-    thing = {
-        "allOf": [{"$ref": "#/components/schemas/Base"}],
-        "properties": {
-            "list": {"type": "array", "minItems": 1, "maxItems": 3, "items": {"type": "string"}},
-            "share": {"type": "number", "minimum": 0, "maximum": 1.5, "exclusiveMaximum": True},
-            "count": {"type": "integer", "minimum": 1.0, "multipleOf": 2},
-            "free": {"type": "string"},
-        },
-    }
-    components = schemas(Base=base, Thing=thing, Short=short, Unused=base)
-    document = load(tmp_path, paths=body_of({"$ref": "#/components/schemas/Thing"}), components=components)
-    optional = {name: value for name, value in constants(document).items() if name.endswith("_OPTIONAL")}
-    assert optional == {
-        "THING_OPTIONAL": {
-            "note": Meta(max_length=9, pattern="a+"),
-            "list": Meta(min_length=1, max_length=3),
-            "share": Meta(ge=0, lt=1.5),
-            "count": Meta(ge=1, multiple_of=2),
-            "free": Meta(),
-        }
-    }
-
-
-@pytest.mark.parametrize(
-    ("schema", "message"),
-    [
-        ({"type": "array", "uniqueItems": True, "items": {"type": "string"}}, "uniqueItems is a bound that the client"),
-        ({"type": "string", "format": "date-time", "maxLength": 40}, "maxLength is a bound that the client cannot"),
-        ({"type": "integer", "minLength": 1}, "minLength is a bound that the client cannot"),
-        ({"type": "integer", "minimum": 1.5}, "minimum is 1.5, which the client cannot check"),
-        ({"type": "integer", "maximum": 10**20}, "maximum is 100000000000000000000, which the client"),
-        ({"type": "number", "multipleOf": 0.01}, "multipleOf is 0.01, which the client cannot check"),
-        ({"type": "string", "nullable": True}, "null is no value of what is optional"),
-    ],
-)
-def test_what_the_client_could_not_check_is_refused(tmp_path: Path, schema: dict[str, Any], message: str) -> None:
-    components = schemas(Thing={"type": "object", "properties": {"given": schema}})
-    document = load(tmp_path, paths=body_of({"$ref": "#/components/schemas/Thing"}), components=components)
-    with pytest.raises(_contract.ContractError, match=f"Thing.given: .*{message}"):
-        _constants.constants(document)
-
-
-def test_an_instant_of_a_request_has_a_zone(tmp_path: Path) -> None:
-    thing = {"type": "object", "properties": {"since": {"type": "string", "format": "date-time"}}}
-    document = load(tmp_path, paths=body_of({"$ref": "#/components/schemas/Thing"}), components=schemas(Thing=thing))
-    assert constants(document)["THING_OPTIONAL"] == {"since": Meta(tz=True)}
-
-
-def test_a_body_without_a_name_is_called_as_its_operation(tmp_path: Path) -> None:
-    document = load(tmp_path, paths=body_of({"type": "object", "properties": {"a": {"type": "string"}}}))
-    assert constants(document)["CREATE_A_OPTIONAL"] == {"a": Meta()}
-
-
 @pytest.mark.parametrize("value", ["admin\u202eresu", "a\u200b", "a\nb", "\u0435"])
-def test_a_value_that_generation_would_change_is_refused(tmp_path: Path, value: str) -> None:
-    with pytest.raises(_contract.ContractError, match="is another value in Python"):
+def test_a_value_that_generation_would_change_is_rejected(tmp_path: Path, value: str) -> None:
+    with pytest.raises(_contract.ContractError, match="has characters that generation would change"):
         load(tmp_path, components=schemas(Kind={"type": "string", "enum": ["a", value]}))
 
 
@@ -198,16 +138,16 @@ ENUM = {"type": "string", "enum": ["a"]}
         {"allOf": [{"$ref": "#/components/schemas/Thing"}]},
     ],
 )
-def test_what_is_answered_has_to_be_open(tmp_path: Path, schema: dict[str, Any]) -> None:
+def test_responses_have_to_be_open(tmp_path: Path, schema: dict[str, Any]) -> None:
     components = schemas(Thing={"type": "object", "properties": {"value": ENUM}})  # as examples have it, too
     answer = {"description": "a", "content": {"application/json": {"schema": schema}}}
     for status in ("200", "422"):
         paths = {"/a": {"get": {"operationId": "show_a", "responses": {status: answer}}}}
-        with pytest.raises(_contract.ContractError, match="what the API answers is open"):
+        with pytest.raises(_contract.ContractError, match="responses are open"):
             load(tmp_path, paths=paths, components=components)
 
 
-def test_what_is_sent_may_be_closed_and_so_may_an_example_of_an_answer(tmp_path: Path) -> None:
+def test_requests_and_examples_of_responses_may_be_closed(tmp_path: Path) -> None:
     thing = {"type": "object", "properties": {"enum": ENUM}}
     paths = body_of({"$ref": "#/components/schemas/Thing"})
     answer = {"type": "object", "properties": {"enum": {"type": "string"}}, "example": {"enum": ["a"]}}
@@ -221,10 +161,14 @@ def test_what_is_sent_may_be_closed_and_so_may_an_example_of_an_answer(tmp_path:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("x-a: &a [*a]\n", "holds itself"),
+        ("x-a: &a [*a]\n", "contains itself"),
+        ("x-a: .inf\n", "small.yaml:9: x-a: inf is not a finite number"),
+        ("x-a: {b: [.nan]}\n", "small.yaml:9: x-a.b.0: nan is not a finite number"),
         ("x-a: 2021-99-99\n", "is no YAML that can be read"),
         ("tags: [{description: no name}]\n", "name"),
         ("components: {schemas: {A: {type: object, properties: ' '}}}\n", "properties"),
+        ("x-limits: {keys: true}\n", "small.yaml:9: x-limits.keys: a limit must be a whole number"),
+        ("components: {responses: {200: {description: a}}}\n", "components.responses.200: the key 200 is no string"),
     ],
 )
 def test_whatever_stands_in_a_file_there_is_a_message(tmp_path: Path, text: str, message: str) -> None:
@@ -236,82 +180,128 @@ def test_whatever_stands_in_a_file_there_is_a_message(tmp_path: Path, text: str,
         _contract.load(file)
 
 
-def test_two_bounds_of_one_name_are_refused(tmp_path: Path) -> None:
-    named = {
-        "ab": {"type": "object", "properties": {"c": {"type": "string", "maxLength": 1}}},
-        "Ab": {"type": "object", "properties": {"c": {"type": "string", "maxLength": 2}}},
-    }
-    document = load(tmp_path, components=schemas(**named))
-    with pytest.raises(_contract.ContractError, match="AB_C_MAX_LENGTH would stand for two different bounds"):
-        _constants.constants(document)
+def test_a_document_without_info_is_rejected_with_a_line(tmp_path: Path) -> None:
+    file = tmp_path / "small.yaml"
+    file.write_text("openapi: 3.0.3\npaths: {}\n")
+    with pytest.raises(_contract.ContractError, match=r"small\.yaml:1: the document: 'info' is a required property"):
+        _contract.load(file)
+    file.write_text("openapi: 3.0.3\npaths: {}\ninfo: {version: '1'}\n")
+    with pytest.raises(_contract.ContractError, match=r"small\.yaml:3: info: 'title' is a required property"):
+        _contract.load(file)
 
 
-def test_a_contract_without_a_server_is_refused(tmp_path: Path) -> None:
-    for servers in ([], [{"url": "/v1"}], [{"url": "http://api.example"}], [{"url": "https://{host}.example"}]):
-        with pytest.raises(_contract.ContractError, match="servers: "):
-            _constants.constants(load(tmp_path, servers=servers))
+A = "components.schemas.A"
 
 
 @pytest.mark.parametrize(
-    ("components", "message"),
+    ("schema", "message"),
     [
-        (
-            schemas(
-                A={"type": "object", "properties": {"a": {"$ref": "#/components/schemas/B"}}},
-                B={"type": "string", "format": "password"},
-            ),
-            "components.schemas.B.format: a secret stays out of a repr only where",
-        ),
-        (
-            schemas(
-                A={
-                    "type": "object",
-                    "properties": {"a": {"type": "array", "items": {"type": "string", "format": "password"}}},
-                }
-            ),
-            "components.schemas.A.properties.a.items.format: a secret",
-        ),
-        (
-            schemas(
-                A={
-                    "type": "object",
-                    "properties": {"a": {"type": "array", "items": {"type": "string"}, "default": ["x"]}},
-                }
-            ),
-            "components.schemas.A.properties.a.default: only a number, a truth value or",
-        ),
-        (
-            schemas(
-                A={
-                    "type": "object",
-                    "properties": {"a": {"type": "string"}},
-                    "additionalProperties": {"type": "string"},
-                }
-            ),
-            "components.schemas.A.additionalProperties: a model keeps no further properties",
-        ),
-        (
-            schemas(A={"type": "object", "properties": {"a": {"type": "string", "default": 'a"b'}}}),
-            "components.schemas.A.properties.a.default: only a number, a truth value or",
-        ),
-        (
-            schemas(A={"$ref": "#/components/schemas/B"}, B={"$ref": "#/components/schemas/A"}),
-            "components.schemas.A.$ref: '#/components/schemas/B' leads in a circle",
-        ),
-        (
-            {"responses": {200: {"description": "a"}}},
-            "components.responses.200: the key 200 is no string",
-        ),
+        ({"$ref": "#/components/schemas/B"}, f"{A}.$ref: nothing is at '#/components/schemas/B'"),
+        ({"$ref": "#/components/schemas/A"}, f"{A}.$ref: '#/components/schemas/A' is circular"),
+        ({"$ref": "other.yaml#/B"}, f"{A}.$ref: 'other.yaml#/B' is outside this document"),
+        ({"$ref": "#/info"}, f"{A}.$ref: '#/info' is not in components.schemas, as a reference here must be"),
+        ({"allOf": [{"$ref": "#/components/schemas/A"}]}, f"{A}.allOf: the schema contains itself through allOf"),
+        ({"type": "integer", "default": "a"}, f"{A}.default: 'a' is not of type 'integer'"),
+        ({"type": "integer", "default": True}, f"{A}.default: True is not of type 'integer'"),
+        ({"type": "integer", "maximum": 3, "default": 4}, f"{A}.default: 4 is greater than the maximum of 3"),
+        ({"type": "string", "enum": ["a"], "default": "b"}, f"{A}.default: 'b' is not one of ['a']"),
+        ({"type": "string", "pattern": "("}, f"{A}.pattern: '(' is not a 'regex'"),
+        ({"type": "text"}, f"{A}.type: 'text' is not one of"),
+        ({"type": "object", "additionalProperties": 1}, f"{A}.additionalProperties: 1 is not of type"),
     ],
 )
-def test_what_could_only_make_a_wrong_client_is_refused(
-    tmp_path: Path, components: dict[str, Any], message: str
-) -> None:
+def test_an_invalid_schema_is_rejected_at_its_line(tmp_path: Path, schema: dict[str, Any], message: str) -> None:
+    # Another node has the same value, at another place.
+    components = schemas(A=schema, Z={"type": "string", "example": schema.get("default")})
     with pytest.raises(_contract.ContractError) as caught:
         load(tmp_path, components=components)
-    [line] = str(caught.value).splitlines()[:1]
+    line = str(caught.value).partition("\n")[0]
     assert message in line
-    assert line.startswith(str(tmp_path / "small.yaml:"))
+    keyword = message.removeprefix(f"{A}.").partition(":")[0]
+    number = int(line.removeprefix(f"{tmp_path}/small.yaml:").partition(":")[0])
+    assert f"{keyword}:" in (tmp_path / "small.yaml").read_text().splitlines()[number - 1]
+
+
+def test_schemas_that_contain_each_other_through_all_of_are_rejected(tmp_path: Path) -> None:
+    refer = {name: {"allOf": [{"type": "object"}, {"$ref": f"#/components/schemas/{name}"}]} for name in "AB"}
+    with pytest.raises(_contract.ContractError) as caught:
+        load(tmp_path, components=schemas(A=refer["B"], B=refer["A"]))
+    assert str(caught.value).count("the schema contains itself through allOf") == 2
+
+
+ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
+
+
+@pytest.mark.parametrize(
+    ("path", "parameters", "name", "message"),
+    [
+        ("/a/{id}", [], "show_a", "paths./a/{id}.get: the path contains {id}, but no parameter has this name"),
+        ("/a", [ID], "show_a", "paths./a.get.parameters.0: the path /a does not contain {id}"),
+        (
+            "/a/{id}",
+            [ID, {**ID, "description": "a"}],
+            "show_a",
+            "paths./a/{id}.get.parameters.1: 'id' is declared twice",
+        ),
+        ("/a/{id}", [{**ID, "required": False}], "show_a", "parameters.0.required: False is not one of [True]"),
+        ("/a", [], None, "paths./a.get: has no operationId; add one"),
+        ("/a", [], "list_b", "paths./b.get.operationId: 'list_b' is also the ID of paths./a.get; use another"),
+    ],
+)
+def test_an_invalid_operation_is_rejected(
+    tmp_path: Path, path: str, parameters: list[Any], name: str | None, message: str
+) -> None:
+    responses = {"200": {"description": "a"}}
+    operation = {"parameters": parameters, "responses": responses, **({"operationId": name} if name else {})}
+    paths = {path: {"get": operation}, "/b": {"get": {"operationId": "list_b", "responses": responses}}}
+    with pytest.raises(_contract.ContractError) as caught:
+        load(tmp_path, paths=paths)
+    [line] = str(caught.value).splitlines()
+    assert message in line
+    assert not line.startswith(f"{tmp_path}/small.yaml:1:")
+
+
+def test_constants_of_one_name_are_a_problem(tmp_path: Path) -> None:
+    bounded = {"type": "string", "maxLength": 1}
+    enum = {"type": "string", "enum": ["a"]}
+    responses = {"200": {"description": "a"}}
+    document = load(
+        tmp_path,
+        components=schemas(
+            A={"type": "object", "properties": {"bC": bounded, "b_c": bounded}}, Kind=enum, kind=enum, LIMIT=enum
+        ),
+        paths={f"/{name}": {"get": {"operationId": name, "responses": responses}} for name in ("showA", "show-a")},
+        **{"x-limits": {"descriptions": 7}},
+    )
+    assert [message.partition(" stands for ")[0] for _, message in _constants.problems(document)] == [
+        "the constant A_B_C_MAX_LENGTH already",
+        "the constant OPERATION_SHOW_A already",
+        "the constant KIND_DESCRIPTIONS already",
+        "the constant LIMIT_DESCRIPTIONS already",
+    ]
+    with pytest.raises(_contract.ContractError, match=r"A\.properties\.b_c\.maxLength: the constant A_B_C_MAX_LENGTH"):
+        _constants.constants(document)
+
+
+def test_a_bound_without_a_constant_is_a_problem(tmp_path: Path) -> None:
+    bounded = {"type": "string", "maxLength": 1}
+    mapping = {"type": "object", "additionalProperties": bounded}
+    document = load(tmp_path, components=schemas(A={"type": "object", "properties": {"a": mapping, "b": bounded}}))
+    [(steps, message)] = _constants.problems(document)
+    assert shown(steps) == "components.schemas.A.properties.a.additionalProperties.maxLength"
+    assert message.startswith("no constant has this bound")
+
+
+def test_a_parameter_of_an_operation_replaces_the_one_of_its_path(tmp_path: Path) -> None:
+    paths = body_of({"type": "object"})
+    given = [{"name": "size", "in": "query", "schema": {"type": "integer", "maximum": value}} for value in (1, 2)]
+    paths["/a"]["parameters"], paths["/a"]["post"]["parameters"] = given[:1], given[1:]
+    assert constants(load(tmp_path, paths=paths))["CREATE_A_SIZE_MAXIMUM"] == 2
+
+
+def test_a_contract_without_a_server_has_no_constants(tmp_path: Path) -> None:
+    with pytest.raises(_contract.ContractError, match="servers: "):
+        _constants.constants(load(tmp_path, servers=[]))
 
 
 def test_a_property_may_have_the_name_of_a_keyword_of_the_contract(tmp_path: Path) -> None:

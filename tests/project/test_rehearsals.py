@@ -335,5 +335,5 @@ def test_a_response_that_is_closed_is_stopped_by_generation(rehearsal: Rehearsal
     name = "          description: The name of the role. It may"
     rehearsal.edit(name, f"          enum: [viewer]\n{name}")
     line = 1 + rehearsal.spec.read_text().partition("          enum: [viewer]")[0].count("\n")
-    place = f"openapi.yaml:{line}: components.schemas.Role.properties.name.enum: what the API answers is open"
+    place = f"openapi.yaml:{line}: components.schemas.Role.properties.name.enum: responses are open"
     rehearsal.refuses(place)
