@@ -15,8 +15,8 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-import _constants
 import _contract
+import _expected
 import _upstream
 import _upstream_spec
 from _commands import ROOT
@@ -146,7 +146,7 @@ def _apply(comparison: Comparison, given: argparse.Namespace, new: Path) -> tupl
     new.write_text(text, encoding="utf-8")
     try:
         after = compare(comparison.theirs, new)
-        _constants.constants(after.ours.tree)  # scripts/generate begins with this
+        _expected.expect(new, after.ours.tree)  # scripts/generate begins with this
     except _contract.ContractError as error:
         what = str(error).partition("\n")[0].replace(str(new), "").lstrip(":0123456789 ")
         raise _contract.ContractError(what) from error
