@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import _contract
+import _document
 import _yaml_edit
 from _commands import ROOT, CommandError, git, run
 from _output import printable, say
@@ -266,7 +267,7 @@ def _place(steps: _contract.Steps, document: dict[str, Any]) -> str:
             operation = document["paths"][path].get(method, {})
             name = operation.get("operationId", f"{method} {path}")
             if rest[:1] == ["parameters"] and len(rest) > 1:
-                rest[1] = _contract.resolved(document, operation["parameters"][int(rest[1])])["name"]
+                rest[1] = _document.resolved(document, operation["parameters"][int(rest[1])])["name"]
             return ".".join(str(step) for step in (name, *rest) if step not in ("properties", "schema"))
         case _:
             return ".".join(map(str, steps))

@@ -7,6 +7,9 @@ import json
 import pickle
 import re
 import typing
+from copy import deepcopy
+from datetime import datetime, timedelta, timezone
+from operator import methodcaller
 from typing import Any
 
 import attrs
@@ -60,6 +63,11 @@ def test_an_error_with_metadata_has_a_hash_too() -> None:
     detail = ErrorDetail(code="a", message="b", metadata={"key": "value"})
     assert hash(detail) == hash(attrs.evolve(detail, metadata={"key": "value"}))
     assert detail != attrs.evolve(detail, metadata={"key": "other"})
+    for made in (detail, ErrorDetail.from_dict(detail.to_dict()), pickle.loads(pickle.dumps(detail)), deepcopy(detail)):  # noqa: S301
+        assert made.metadata == {"key": "value"}
+        for change in (("update", {"key": "other"}), ("clear",), ("pop", "key"), ("__setitem__", "key", "other")):
+            with pytest.raises(TypeError, match="cannot be changed"):
+                methodcaller(*change)(made.metadata)
     body = {"type": "a", "status": 1, "request_id": "b", "errors": [detail.to_dict()]}
     assert ErrorResponse.from_dict(body).to_dict() == body
 
@@ -68,6 +76,15 @@ def test_the_example_of_the_pages_goes_through_a_model_unchanged() -> None:
     body = example("create_response")
     assert IssuedAPIKeyResponse.from_dict(body).to_dict() == body
     assert body["token"] not in repr(IssuedAPIKeyResponse.from_dict(body))
+
+
+def test_a_time_is_read_back_as_it_was_whatever_its_zone() -> None:
+    # A zone can be off by seconds.
+    for offset in (timedelta(), timedelta(hours=-5), timedelta(hours=14)):
+        changed = attrs.evolve(key(), created_at=datetime(2020, 1, 1, tzinfo=timezone(offset)))
+        assert APIKey.from_dict(changed.to_dict()) == changed
+    odd = attrs.evolve(key(), created_at=datetime(2020, 1, 1, tzinfo=timezone(timedelta(seconds=30))))
+    assert odd.to_dict()["created_at"] == "2020-01-01T00:00:00+00:00:30"
 
 
 @pytest.mark.parametrize("enum", [AccountRole, TeamRole])

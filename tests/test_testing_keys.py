@@ -137,6 +137,12 @@ def test_invalid_unused_seconds_are_rejected(mock: MockAPI, age: Any) -> None:
     assert len(ask(mock).json()["api_keys"]) == 1
 
 
+def test_no_key_was_used_before_it_was_created(mock: MockAPI) -> None:
+    mock.add_key("at once", age_seconds=10, unused_seconds=10)
+    with pytest.raises(ValueError, match="unused_seconds takes at most age_seconds"):
+        mock.add_key("before", age_seconds=10, unused_seconds=11)
+
+
 @pytest.mark.anything_is_sent
 def test_a_role_of_the_settings_can_be_given_by_the_manager_and_by_nobody_else(mock: MockAPI) -> None:
     wanted = {"name": "a", "role_names": ["brand_new"], "team_ids": ["A"], "team_role_names": ["brand_new"]}

@@ -13,6 +13,7 @@ import pytest
 
 from incident_io_keys.testing import MockAPI, MockStateError
 
+from .conftest import without_last_use
 from .test_testing_store import MANY, OPEN, listed, program, works
 
 pytestmark = pytest.mark.exhaustive
@@ -77,7 +78,7 @@ class Expected:
             del self.keys[about]
             self.dead.update(self.living.pop(about))
             return
-        self.keys[key["id"]] = key
+        self.keys[key["id"]] = without_last_use(key)  # a kill can lose that
         tokens = self.living.setdefault(key["id"], [])
         if does == "rotate" and not minutes:
             self.dead.add(tokens.pop())

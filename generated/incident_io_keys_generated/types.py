@@ -2,9 +2,10 @@
 """The base class of all models."""
 
 import datetime as _datetime
+import re
 from collections.abc import Mapping
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from attrs import NOTHING, asdict
 from msgspec import convert
@@ -43,6 +44,18 @@ class Model:
         )
 
 
+class FrozenDict(dict[str, Any]):
+    """A dictionary that cannot be changed: what a model has where its schema is a mapping."""
+
+    def _fail(self, *_: Any, **__: Any) -> NoReturn:
+        raise TypeError("a value in a model cannot be changed")
+
+    __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _fail
+
+    def __reduce__(self) -> tuple[type[Self], tuple[dict[str, Any]]]:
+        return type(self), (dict(self),)
+
+
 def _plain(_model: Any, _field: Any, value: Any) -> Any:
     if isinstance(value, tuple):
         return list(value)
@@ -51,5 +64,5 @@ def _plain(_model: Any, _field: Any, value: Any) -> Any:
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, _datetime.date):  # datetimes too
-        return value.isoformat().replace("+00:00", "Z")
+        return re.sub(r"\+00:00$", "Z", value.isoformat())
     return value

@@ -151,6 +151,7 @@ CHANGES: dict[Callable[[Vendor], None], list[tuple[str, str, object, object]]] =
 
 
 @pytest.mark.exhaustive
+@pytest.mark.usefixtures("any_contract")
 @pytest.mark.parametrize("change", CHANGES)
 def test_each_difference_is_found_where_it_is_and_is_gone_from_what_is_written(
     vendor: Vendor, change: Callable[[Vendor], None]

@@ -196,8 +196,8 @@ def test_a_missing_contract_is_reported(project: Project) -> None:
         # The output can be imported, but not used.
         (
             "scripts/templates/types.py.jinja",
-            "import convert,",
-            "import convrt,",
+            "import convert\n",
+            "import convrt\n",
             "cannot be used: NameError: name 'conv",
         ),
     ],

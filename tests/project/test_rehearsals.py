@@ -25,7 +25,7 @@ from .vendor import manner_of_the_vendor
 pytestmark = pytest.mark.exhaustive
 
 # As many as the API gained within a year. What can be given for a team can be for the account.
-ACCOUNT_ROLES = tuple(f"role_{number}" for number in range(25))
+ACCOUNT_ROLES = tuple(f"role_{letter * 4}" for letter in "abcdefghijklmnopqrstuvwxy")
 TEAM_ROLES = ACCOUNT_ROLES[:8]
 
 RECEIVED = """\
@@ -168,11 +168,11 @@ def test_new_roles_reach_users_by_generation_alone(rehearsal: Rehearsal) -> None
     }
     assert rehearsal.type_errors() == []
     said = rehearsal.python(
-        "issued = keys.create(name='a', role_names=[AccountRole.ROLE_24, 'role_0'], team_ids=['1'],"
-        " team_role_names=[TeamRole.ROLE_7])\n"
+        "issued = keys.create(name='a', role_names=[AccountRole.ROLE_YYYY, 'role_aaaa'], team_ids=['1'],"
+        " team_role_names=[TeamRole.ROLE_HHHH])\n"
         "print(*[role.name for role in issued.api_key.roles + issued.api_key.team_roles])"
     )
-    assert said == "role_24 role_0 role_7\n"
+    assert said == "role_yyyy role_aaaa role_hhhh\n"
 
 
 def test_new_properties_of_a_response_reach_users_by_generation_alone(rehearsal: Rehearsal) -> None:
@@ -193,7 +193,7 @@ def test_a_new_property_of_a_request_is_missed_by_a_test_that_names_each_signatu
     rehearsal.make()
     # Until somebody gives it an argument, nothing breaks and nobody can send it.
     assert rehearsal.type_errors() == []
-    result = rehearsal.run("-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_definition.py")
+    result = rehearsal.run("-m", "pytest", "-vv", "-p", "no:cacheprovider", "tests/test_definition.py")
     for client in ("client.KeysClient", "async_client.AsyncKeysClient"):
         for name in ("create", "update", "edit"):
             assert f"incident_io_keys.{client}.{name}: rehearsal_notes" in result.stdout

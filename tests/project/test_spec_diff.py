@@ -255,7 +255,7 @@ def test_text_of_a_document_cannot_control_a_terminal(
     output = capsys.readouterr().out
     assert "a\\x1b[31m\\u202e\\u2066\\nb" in output
     assert output.replace("\n", "").isprintable()
-    schemas["User"]["properties"]["c\u202ed"] = {"type": "string"}
+    schemas["User"]["properties"]["c\u202ed"] = {"$ref": "#/nowhere"}
     contracts.files[1].write_text(_yaml_edit.dump(contracts.new))
     assert _spec_diff.main() == 2
     errors = capsys.readouterr().err

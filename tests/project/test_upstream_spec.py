@@ -106,6 +106,7 @@ def test_values_that_have_words_of_ours_are_above_the_mark(vendor: Vendor) -> No
     assert vendor.out.read_text() == described.replace(last, f"{last}{MARK}        - the_newest\n")
 
 
+@pytest.mark.usefixtures("any_contract")
 def test_values_are_added_to_a_list_in_one_line_too(vendor: Vendor) -> None:
     given = {"name": "order", "in": "query", "required": False, "schema": {"type": "string", "enum": ["up", "down"]}}
     document = _yaml_edit.load(SPEC.read_text())
@@ -189,6 +190,7 @@ def added_operations(vendor: Vendor) -> None:
     }
 
 
+@pytest.mark.usefixtures("any_contract")
 def test_an_added_operation_is_drafted_in_our_manner(vendor: Vendor) -> None:
     added_operations(vendor)
     assert vendor.found("--write-spec", vendor.out) == [
@@ -234,6 +236,7 @@ def test_what_nothing_needs_any_more_goes_too(vendor: Vendor) -> None:
     assert components["examples"].keys() == {"CreateAPIKeyRequest", "CreateAPIKeyResponse"}
 
 
+@pytest.mark.usefixtures("any_contract")
 def test_bodies_parameters_and_schemas_of_a_later_openapi_are_written_too(vendor: Vendor) -> None:
     vendor.document["openapi"] = "3.1.0"
     vendor.schema("User")["properties"]["email"]["type"] = ["string", "null"]
@@ -272,6 +275,7 @@ def test_to_remove_is_a_way_to_write(vendor: Vendor) -> None:
         vendor.run("--remove")
 
 
+@pytest.mark.usefixtures("any_contract")
 def test_what_is_received_stays_optional(vendor: Vendor) -> None:
     user, inner = vendor.schema("User"), {"type": "object", "properties": {"text": {"type": "string"}}}
     user["properties"]["note"] = {**inner, "required": ["text"]}

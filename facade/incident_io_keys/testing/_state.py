@@ -119,12 +119,12 @@ class State:
         return used
 
     def close(self) -> None:
-        """Write the last uses that the file does not have, and close it."""
-        if self._store is not None:
-            for key_id in self._unwritten & set(self.keys):
-                with suppress(MockStateError):
-                    self._store.write(self.keys[key_id], (), (), {})
-            self._store.close()
+        """Write the last uses that the file does not have, and close it. There must be a file."""
+        assert self._store is not None  # noqa: S101 - for the type checker
+        for key_id in self._unwritten & set(self.keys):
+            with suppress(MockStateError):
+                self._store.write(self.keys[key_id], (), (), {})
+        self._store.close()
 
     def delete(self, key_id: str) -> None:
         """Forget a key and its tokens."""

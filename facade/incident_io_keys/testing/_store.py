@@ -173,9 +173,8 @@ class Store:
 
     def close(self) -> None:
         """Let the file go. What was written is in it."""
-        if self.is_own:
-            with self._lock:
-                self._database.close()
+        with self._lock:
+            self._database.close()
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

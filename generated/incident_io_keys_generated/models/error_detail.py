@@ -5,6 +5,7 @@ from attrs import frozen as _frozen
 
 from ..models.error_detail_metadata import ErrorDetailMetadata
 from ..models.error_source import ErrorSource
+from ..types import FrozenDict as _FrozenDict
 from ..types import Model as _Model
 
 
@@ -23,3 +24,7 @@ class ErrorDetail(_Model):
     message: str
     source: ErrorSource | None = None
     metadata: ErrorDetailMetadata | None = _field(default=None, hash=False)
+
+    def __attrs_post_init__(self) -> None:
+        if self.metadata is not None:
+            object.__setattr__(self, "metadata", _FrozenDict(self.metadata))
