@@ -69,6 +69,7 @@ def test_models_are_frozen_keyword_only_and_leave_out_what_is_absent() -> None:
     assert msgspec.json.decode(msgspec.json.encode(detail.to_dict()), type=ErrorDetail) == detail
 
 
+@pytest.mark.exhaustive
 def test_another_document_can_be_named(project: Project, tmp_path: Path) -> None:
     other = tmp_path / "other.yaml"
     project.edit(LONGEST_NAME, "maxLength: 299")
@@ -209,6 +210,7 @@ def test_a_generation_that_fails_changes_nothing_and_says_why(
     project.refuses(message)
 
 
+@pytest.mark.exhaustive
 def test_the_callers_directory_has_no_say(project: Project) -> None:
     project.edit("asdict\n", "asdct as asdict\n", file="scripts/templates/types.py.jinja")
     # This directory has a package that can be imported, and a tool that does nothing.
@@ -216,6 +218,7 @@ def test_the_callers_directory_has_no_say(project: Project) -> None:
     project.refuses("cannot import name 'asdct'", cwd=project.generated)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", ["openapi-python-client", "ruff"])
 def test_another_version_than_the_pinned_one_is_an_error(project: Project, name: str) -> None:
     pins = project.root / "scripts" / "constraints.txt"
@@ -226,6 +229,7 @@ def test_another_version_than_the_pinned_one_is_an_error(project: Project, name:
     project.refuses(f"scripts/constraints.txt does not pin {name}; add a line")
 
 
+@pytest.mark.exhaustive
 def test_an_error_of_the_generator_has_a_place(project: Project) -> None:
     # Without our own rule, the generator finds these two names that it cannot tell apart.
     project.edit("!= name:\n", "== 1:\n", file="scripts/_expected_models.py")

@@ -141,6 +141,7 @@ def schemas_of(document: Any) -> Any:
     return document["components"]["schemas"]
 
 
+@pytest.mark.exhaustive
 @needs_redocly
 @pytest.mark.parametrize("turned", [False, True])
 def test_a_reference_within_allof_is_no_change(contracts: Contracts, *, turned: bool) -> None:
@@ -155,6 +156,7 @@ def test_a_reference_within_allof_is_no_change(contracts: Contracts, *, turned: 
     assert contracts.changes(turned=turned) == []
 
 
+@pytest.mark.exhaustive
 @needs_redocly
 def test_words_beside_a_reference_within_allof_are_a_change_of_words(contracts: Contracts) -> None:
     old, new = schemas_of(contracts.old), schemas_of(contracts.new)
@@ -169,6 +171,7 @@ def test_words_beside_a_reference_within_allof_are_a_change_of_words(contracts: 
     ]
 
 
+@pytest.mark.exhaustive
 @needs_redocly
 def test_a_change_behind_or_beside_a_reference_within_allof_is_a_change(contracts: Contracts) -> None:
     new = schemas_of(contracts.new)
@@ -186,6 +189,7 @@ def test_a_change_behind_or_beside_a_reference_within_allof_is_a_change(contract
     assert contracts.changes()[0][0] == "breaking"
 
 
+@pytest.mark.exhaustive
 @needs_redocly
 def test_what_became_deprecated_is_named(contracts: Contracts) -> None:
     operation, schemas = contracts.new["paths"]["/v1/api_keys"]["get"], schemas_of(contracts.new)
@@ -209,6 +213,7 @@ def test_what_became_deprecated_is_named(contracts: Contracts) -> None:
     assert sorted(contracts.changes(turned=True)) == back
 
 
+@pytest.mark.exhaustive
 @needs_redocly
 def test_only_a_default_that_a_call_may_use_is_breaking(contracts: Contracts) -> None:
     parameters = contracts.new["paths"]["/v1/api_keys"]["get"]["parameters"]
@@ -223,6 +228,7 @@ def test_only_a_default_that_a_call_may_use_is_breaking(contracts: Contracts) ->
     }
 
 
+@pytest.mark.exhaustive
 @needs_redocly
 def test_another_type_is_named_and_breaking(contracts: Contracts) -> None:
     schemas = schemas_of(contracts.new)
@@ -243,6 +249,7 @@ def test_another_type_is_named_and_breaking(contracts: Contracts) -> None:
     ]
 
 
+@pytest.mark.exhaustive
 @needs_redocly
 def test_text_of_a_document_cannot_control_a_terminal(
     contracts: Contracts, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

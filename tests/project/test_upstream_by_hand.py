@@ -152,6 +152,7 @@ def test_one_thing_that_no_client_could_have_does_not_keep_the_rest_from_being_w
     assert vendor.out.read_text() == rest
 
 
+@pytest.mark.exhaustive
 def test_what_would_be_no_contract_is_not_written(vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise _contract.ContractError("a name: it stands for two bounds")
@@ -178,6 +179,7 @@ def test_a_new_required_parameter_is_written_and_named(vendor: Vendor) -> None:
     assert vendor.found("--spec", vendor.out) == []
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("required", [True, False])
 def test_a_new_header_is_named_and_not_written_since_no_request_builder_sends_one(
     vendor: Vendor, required: bool

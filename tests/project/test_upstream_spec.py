@@ -70,6 +70,7 @@ def test_a_reviewer_sees_nothing_but_what_changed(vendor: Vendor) -> None:
 MARK = "        # From upstream: describe these under x-enumDescriptions.\n"
 
 
+@pytest.mark.exhaustive
 def test_roles_are_added_after_ours_in_the_order_of_upstream_under_one_mark(vendor: Vendor) -> None:
     pages = SPEC.parent / "tests" / "fixtures" / "two-pages.yaml"
     for payload in vendor.payloads():  # upstream has the later roles among those of the pages
@@ -94,6 +95,7 @@ def test_roles_are_added_after_ours_in_the_order_of_upstream_under_one_mark(vend
     assert vendor.out.read_text() == text
 
 
+@pytest.mark.exhaustive
 def test_values_that_have_words_of_ours_are_above_the_mark(vendor: Vendor) -> None:
     add_a_role(vendor)
     vendor.run("--write-spec", vendor.out)
@@ -106,6 +108,7 @@ def test_values_that_have_words_of_ours_are_above_the_mark(vendor: Vendor) -> No
     assert vendor.out.read_text() == described.replace(last, f"{last}{MARK}        - the_newest\n")
 
 
+@pytest.mark.exhaustive
 @pytest.mark.usefixtures("any_contract")
 def test_values_are_added_to_a_list_in_one_line_too(vendor: Vendor) -> None:
     given = {"name": "order", "in": "query", "required": False, "schema": {"type": "string", "enum": ["up", "down"]}}
@@ -275,6 +278,7 @@ def test_to_remove_is_a_way_to_write(vendor: Vendor) -> None:
         vendor.run("--remove")
 
 
+@pytest.mark.exhaustive
 @pytest.mark.usefixtures("any_contract")
 def test_what_is_received_stays_optional(vendor: Vendor) -> None:
     user, inner = vendor.schema("User"), {"type": "object", "properties": {"text": {"type": "string"}}}

@@ -51,6 +51,7 @@ USER, ROLE, CREATE = "models/user.py", "models/team_role.py", "api/api_keys/crea
 LIST, SHOW = "api/api_keys/list_api_keys.py", "api/api_keys/show_api_key.py"
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("file", "old", "new", "message"),
     [
