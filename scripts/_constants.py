@@ -120,9 +120,19 @@ def _members(document: dict[str, Any], owner: str, prefix: str, steps: Steps) ->
 
 def _nested(document: dict[str, Any], owner: str, name: str, steps: Steps) -> Iterator[tuple[str, str, Steps]]:
     """Yield a value, and what is written out within it: the members of a list, the properties of an object."""
+    steps = _unwrapped(document, steps)
     yield owner, name, resolved_steps(document, steps)
     schema = at(document, steps)
     if "$ref" not in schema:
         yield from _members(document, owner, name, steps)
         if "items" in schema:
             yield from _nested(document, owner, f"{name} items", (*steps, "items"))
+
+
+def _unwrapped(document: dict[str, Any], steps: Steps) -> Steps:
+    """Return the steps to the only member of an `allOf`, which stands for it."""
+    schema = at(document, steps)
+    while "$ref" not in schema and len(schema.get("allOf", ())) == 1 and "properties" not in schema:
+        steps = resolved_steps(document, (*steps, "allOf", 0))
+        schema = at(document, steps)
+    return steps

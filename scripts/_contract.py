@@ -75,7 +75,10 @@ def load(path: Path) -> dict[str, Any]:
     if not isinstance(document, dict) or not str(document.get("openapi", "")).startswith("3.0."):
         raise ContractError(f"{path}:1: is no OpenAPI 3.0 document: it does not begin with `openapi: 3.0.x`")
     # In this order: the validator fails on what the first finds, and the last needs a document of the right shape.
-    problems = list(_indigestible(document)) or _schema_errors(document) or list(_unusable(document))
+    try:
+        problems = list(_indigestible(document)) or _schema_errors(document) or list(_unusable(document))
+    except ContractError as error:  # of nodes that contain themselves, which no line could tell apart
+        raise ContractError(f"{path}:1: {error}") from error
     raise_problems(path, problems)
     return document
 
@@ -90,26 +93,43 @@ def raise_problems(path: Path, problems: Iterable[Problem]) -> None:
 
 def _indigestible(document: dict[str, Any]) -> Iterator[Problem]:
     """Find what makes the validator raise an exception instead of reporting an error."""
+    broken = False
     for steps, node in walk(document):
         if isinstance(node, float) and not math.isfinite(node):
             yield steps, f"{node} is not a finite number; remove it or write a finite one"
+        if isinstance(node, str) and not _is_text(node):
+            yield steps, "contains half of a surrogate pair; remove it"
+        if node is not None and not isinstance(node, dict | list | str | int | float):
+            yield steps, f"YAML reads this as a {type(node).__name__}; put it in quotes"
         if not isinstance(node, dict):
             continue
+        words = node.get(DESCRIPTIONS, {})
+        if not isinstance(words, dict) or not all(isinstance(text, str) for text in words.values()):
+            yield (*steps, DESCRIPTIONS), "must have a text for each value that it describes"
+        if not steps and not isinstance(node.get("x-limits", {}), dict):
+            yield ("x-limits",), "must have a whole number for each name"
         for key in node:
             if not isinstance(key, str):
                 yield (*steps, key), f"the key {key!r} is no string: put it in quotes"
         reference = node.get("$ref")
         if isinstance(reference, str) and not reference.startswith("#/"):
+            broken = True
             yield (*steps, "$ref"), f"{reference!r} is outside this document; keep the contract in one file"
         elif isinstance(reference, str):
             found = follow(document, node)
             if found is None or isinstance(found.get("$ref"), str):
                 message = f"nothing is at {reference!r}" if found is None else f"{reference!r} is circular"
+                broken = True
                 yield (*steps, "$ref"), message
             elif steps_of(reference)[:-1] != ("components", section := _section(steps)):
                 yield (*steps, "$ref"), f"{reference!r} is not in components.{section}, as a reference here must be"
-        if isinstance(node.get("allOf"), list) and _combines_itself(document, steps):
+    for steps, node in () if broken else walk(document):  # which follows references
+        if isinstance(node, dict) and _combines_itself(document, steps):
             yield (*steps, "allOf"), "the schema contains itself through allOf; remove this member"
+
+
+def _is_text(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _section(steps: Steps) -> str:
@@ -121,10 +141,12 @@ def _section(steps: Steps) -> str:
 
 
 def _combines_itself(document: dict[str, Any], steps: Steps, above: tuple[Steps, ...] = ()) -> bool:
-    members = at(document, steps).get("allOf")
+    schema = at(document, steps)
+    members = schema.get("allOf") if isinstance(schema, dict) else None
     if steps in above or not isinstance(members, list):
         return steps in above
-    inner = (resolved_steps(document, (*steps, "allOf", index)) for index, part in enumerate(members) if part)
+    parts = (index for index, part in enumerate(members) if isinstance(part, dict))
+    inner = (resolved_steps(document, (*steps, "allOf", index)) for index in parts)
     return any(_combines_itself(document, each, (*above, steps)) for each in inner)
 
 

@@ -45,7 +45,7 @@ def schemas(document: dict[str, Any]) -> Iterator[tuple[Steps, dict[str, Any]]]:
         if (
             steps[-1:] == ("schema",)
             and steps[:2] != ("components", "schemas")
-            and not {"example", "examples"} & {*steps}
+            and not any(step in ("example", "examples") or str(step).startswith("x-") for step in steps)
         ):
             roots.append(steps)  # type: ignore[arg-type]
     todo: list[Steps] = list(reversed(roots))
@@ -114,7 +114,7 @@ def walk(node: Any, steps: Steps = ()) -> Iterator[tuple[Steps, Any]]:
         ContractError: A node contains itself, which an alias of YAML can do.
     """
     if len(steps) > 100:
-        raise ContractError(f"{shown(steps[:5])} ...: contains itself, or is nested more than 100 deep")
+        raise ContractError(f"{shown(steps[:5])} ...: contains itself, or is nested more than 100 deep; remove it")
     yield steps, node
     members = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
     for step, member in members:

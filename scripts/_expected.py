@@ -56,8 +56,9 @@ class Expectation:
         for _, method, path in operations(document):
             self._add_operation(("paths", path, method), method, path)
         server = next((server["url"] for server in document.get("servers", ())), "")
-        if not re.fullmatch(r"https://[^\s{}]+", server):
-            self._report(("servers",), f"the first URL must begin with https:// and have no variables, not {server!r}")
+        if not re.fullmatch(r"https://[\w.-]+(:\d{1,5})?(/[\w./-]*)?", server, re.ASCII):
+            message = f"the first URL must be https:// with a host and perhaps a port and a path, not {server!r}"
+            self._report(("servers",), message)
 
     def data(self) -> dict[str, Any]:
         """Return what the package must contain, as JSON can express it."""

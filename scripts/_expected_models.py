@@ -101,7 +101,7 @@ class ExpectedModels:
             if name in self._schemas:
                 self._report(place, f"no attribute can be called {name!r}, as a class is; rename the schema")
             schema = at(self._document, place)
-            kind = self.type_of(place, owner, name)
+            kind = self.type_of(place, owner, name, is_property=True)
             default = {"default": schema["default"]} if "default" in schema else {}
             if kind == "float" and isinstance(schema.get("default"), int):
                 default = {"default": float(schema["default"])}
@@ -133,12 +133,12 @@ class ExpectedModels:
                     )
         return properties, required
 
-    def type_of(self, steps: Steps, owner: str = "", name: str = "") -> str:
+    def type_of(self, steps: Steps, owner: str = "", name: str = "", *, is_property: bool = False) -> str:
         """Return the Python type of a schema, as `_verify` writes types."""
         schema = at(self._document, steps)
         if "$ref" in schema:
             if len(schema) > 1:
-                self._report(steps, "keywords beside $ref have no effect; remove them, or put the $ref into allOf")
+                self._report(steps, "keywords beside $ref have no effect; remove them")
             return self._referred(steps, owner, steps_of(schema["$ref"]))
         if "allOf" in schema:
             if len(schema["allOf"]) == 1 and "$ref" in schema["allOf"][0] and {*schema} <= {"allOf", *WORDS}:
@@ -151,11 +151,13 @@ class ExpectedModels:
             self._report((*steps, what), "has no name; move the schema to components.schemas, and refer to it")
             return "Any"
         self.problems += value_problems(steps, schema)
-        if schema.get("format") == "password" and steps[-2] != "properties":
+        if schema.get("format") == "password" and not is_property:
             self._report((*steps, "format"), "a secret must be a property itself, without $ref, to stay out of a repr")
         kind = schema.get("type")
         if kind == "array" and "items" in schema:
-            return f"tuple[{self.type_of((*steps, 'items'), owner, f'{name}_item')}, ...]"
+            member = self.type_of((*steps, "items"), owner, f"{name}_item")
+            self._reject_mapping((*steps, "items"), member)
+            return f"tuple[{member}, ...]"
         if kind == "object":
             if not owner:
                 self._report(steps, "has no name; move the schema to components.schemas, and refer to it")
@@ -186,7 +188,13 @@ class ExpectedModels:
             self._report(steps, "an object without properties is a mapping, with any keys; add properties")
         if value is True or not value:
             return "Mapping[str, Any]"
-        return f"Mapping[str, {self.type_of((*steps, 'additionalProperties'), owner, 'AdditionalProperty')}]"
+        member = self.type_of((*steps, "additionalProperties"), owner, "AdditionalProperty")
+        self._reject_mapping((*steps, "additionalProperties"), member)
+        return f"Mapping[str, {member}]"
+
+    def _reject_mapping(self, steps: Steps, kind: str) -> None:
+        if kind.startswith("Mapping["):
+            self._report(steps, "a mapping can only be a property, or it could be changed; give it properties")
 
     def _cycles(self) -> Iterator[Problem]:
         """Find models that contain each other, which cannot be imported."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
-from copy import deepcopy
 from typing import Any
 
 from _contract import DESCRIPTIONS
@@ -22,7 +22,8 @@ def prepared(document: dict[str, Any]) -> dict[str, Any]:
     Args:
         document: A document in which `_expected` found no problem.
     """
-    original, document = document, deepcopy(document)
+    # Aliases of YAML share nodes, which are changed here one by one.
+    original, document = document, json.loads(json.dumps(document))
     for steps, schema in list(schemas(document)):
         if "allOf" in schema and _is_class(steps):
             merged = _merge(original, at(original, steps))

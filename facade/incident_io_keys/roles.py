@@ -17,8 +17,6 @@ RoleT = TypeVar("RoleT", AccountRole, TeamRole)
 _NOUN: Final = {AccountRole: "an account role", TeamRole: "a team role"}
 _ARGUMENT: Final = {AccountRole: "role_names", TeamRole: "team_role_names"}
 
-# From so many letters on, the beginning of a word stands for it: `edit` for `editor`.
-_BEGINNING: Final = 3
 _MOST_SUGGESTIONS: Final = 3
 
 _NEWER: Final = 'if the API has a role of that name, upgrade incident-io-keys or pass Role(name=..., description="")'
@@ -102,12 +100,14 @@ def similar_roles(name: str, known: Iterable[str]) -> list[str]:
 
 
 def _is_typo(word: str, meant: str) -> bool:
-    """Whether one letter is missing, added, wrong or swapped with the next one, or the end is missing."""
+    """Whether one letter is missing, added, wrong or swapped with the next one, or less than half is missing."""
 
     def without(text: str, index: int) -> str:
         return text[:index] + text[index + 1 :]
 
-    return (len(word) >= _BEGINNING and meant.startswith(word)) or any(
+    if abs(len(word) - len(meant)) > 1:
+        return 2 * len(word) > len(meant) and meant.startswith(word)
+    return any(
         without(word, i) in (meant, without(meant, i))
         or without(meant, i) == word
         or word[:i] + word[i : i + 2][::-1] + word[i + 2 :] == meant

@@ -47,6 +47,8 @@ class Model:
 class FrozenDict(dict[str, Any]):
     """A dictionary that cannot be changed: what a model has where its schema is a mapping."""
 
+    __slots__ = ()
+
     def _fail(self, *_: Any, **__: Any) -> NoReturn:
         raise TypeError("a value in a model cannot be changed")
 
