@@ -17,6 +17,9 @@ RoleT = TypeVar("RoleT", AccountRole, TeamRole)
 _NOUN: Final = {AccountRole: "an account role", TeamRole: "a team role"}
 _ARGUMENT: Final = {AccountRole: "role_names", TeamRole: "team_role_names"}
 
+# The names of all roles that this version knows, in the account or in teams.
+KNOWN_ROLES: Final = frozenset(role.value for role in (*AccountRole, *TeamRole))
+
 _MOST_SUGGESTIONS: Final = 3
 
 _NEWER: Final = 'if the API has a role of that name, upgrade incident-io-keys or pass Role(name=..., description="")'
@@ -47,8 +50,7 @@ def _parse_role(field: str, value: object, kind: type[RoleT], problems: list[Pro
     if isinstance(value, Role):
         # A name that this version does not know is sent unchecked, since the API may know it.
         name = check_text(f"{field}.name", value.name, problems, low=1)
-        known = {role.value for role in (*AccountRole, *TeamRole)}
-        if name not in known:
+        if name not in KNOWN_ROLES:
             return cast(RoleT, name) if name else None
         value = name
     role = _known_role(field, value, kind)

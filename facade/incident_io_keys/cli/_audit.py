@@ -14,11 +14,12 @@ from typing import Final
 from attrs import frozen
 
 from incident_io_keys_generated.contract import LIMIT_ACTIVE_KEYS
-from incident_io_keys_generated.models import AccountRole, APIKey, TeamRole
+from incident_io_keys_generated.models import AccountRole, APIKey
 
 from ..custody._created import utc
+from ..roles import KNOWN_ROLES
 from ._ages import in_words
-from ._filters import is_unused, last_use_is_known
+from ._filters import LAST_USE_UNKNOWN, is_unused, last_use_is_known
 
 # Roles whose holder can reach secrets, open doors for others, or change who may do what. docs/audit.md has the list.
 POWERFUL: Final = (
@@ -180,7 +181,7 @@ class Review:
                 check="unused-key",
                 severity=Severity.INFO,
                 key=None,
-                message="the API reported no last_used_at for these keys, so it is unknown which are unused",
+                message=LAST_USE_UNKNOWN,
                 advice="ask their owners which keys they use",
             )
             return
@@ -212,7 +213,7 @@ class Review:
 
     def unknown_roles(self, keys: Sequence[APIKey]) -> Iterator[Finding]:
         """Roles of which it is not known what they allow."""
-        known = {role.value for role in (*AccountRole, *TeamRole)} | self.powerful
+        known = KNOWN_ROLES | self.powerful
         for key in keys:
             unknown = sorted({role.name for role in (*key.roles, *key.team_roles)} - known)
             if unknown:

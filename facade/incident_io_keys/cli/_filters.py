@@ -9,16 +9,16 @@ from typing import Final
 
 from attrs import frozen
 
-from incident_io_keys_generated.models import AccountRole, APIKey, TeamRole
+from incident_io_keys_generated.models import APIKey
 
 from .._arguments import refuse
 from ..custody._created import utc
 from ..custody._due import is_due, limit_of
 from ..errors import Problem
-from ..roles import similar_roles
+from ..roles import KNOWN_ROLES, similar_roles
 from ._terminal import Terminal
 
-_KNOWN: Final = {role.value for role in (*AccountRole, *TeamRole)}
+LAST_USE_UNKNOWN: Final = "the API reported no last_used_at for these keys, so it is unknown which are unused"
 
 
 @frozen(kw_only=True)
@@ -109,9 +109,9 @@ def refuse_unknown_roles(terminal: Terminal, names: Iterable[str], held: set[str
         InvalidRequestError: Some are typing errors, by all appearances.
     """
     problems = []
-    for name in sorted(set(names) - _KNOWN - held):
+    for name in sorted(set(names) - KNOWN_ROLES - held):
         message = "no key has this role, and this version does not know it"
-        if close := similar_roles(name, _KNOWN):
+        if close := similar_roles(name, KNOWN_ROLES):
             problems.append(Problem(name, message, f"did you mean {close[0]!r}?"))
         else:
             terminal.tell(f"{name}: {message}")

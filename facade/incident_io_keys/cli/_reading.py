@@ -13,7 +13,7 @@ from incident_io_keys_generated.models import AccountRole, APIKey, TeamRole
 from ..client import KeysClient
 from ..errors import InvalidResponseError
 from ..pagination import Page
-from ._filters import Filter, last_use_is_known, refuse_unknown_roles, roles_of
+from ._filters import LAST_USE_UNKNOWN, Filter, last_use_is_known, refuse_unknown_roles, roles_of
 from ._session import DESCRIPTIONS, Session, filters, in_order, now, output
 from ._terminal import Waiting, counted
 from ._writers import CSVWriter, JSONLinesWriter, JSONWriter, Writer, as_answer
@@ -65,8 +65,7 @@ def _with_last_use(keys: Sequence[APIKey]) -> Sequence[APIKey]:
         InvalidResponseError: No key has `last_used_at`, so that nobody can tell which keys are unused.
     """
     if keys and not last_use_is_known(keys):
-        message = "the API reported no last_used_at for these keys, so it is unknown which are unused"
-        raise InvalidResponseError(message, path="$.api_keys", token=None, may_have_applied=False)
+        raise InvalidResponseError(LAST_USE_UNKNOWN, path="$.api_keys", token=None, may_have_applied=False)
     return keys
 
 
