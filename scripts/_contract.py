@@ -24,14 +24,22 @@ from openapi_spec_validator.validation.exceptions import (
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-# The other scripts import some of these from here.
-from _document import METHODS as METHODS
+# `load` raises it, so importers of this module find it here.
 from _document import ContractError as ContractError
-from _document import Problem as Problem
-from _document import Steps as Steps
-from _document import at, follow, operations, parameters, resolved_steps, schemas, shown, walk
-from _document import reached as reached
-from _document import steps_of as steps_of
+from _document import (
+    Problem,
+    Steps,
+    at,
+    follow,
+    operations,
+    parameters,
+    reached,
+    resolved_steps,
+    schemas,
+    shown,
+    steps_of,
+    walk,
+)
 
 # Where jsonschema-rs is installed too, the validator would take that, whose errors are other ones.
 os.environ["OPENAPI_SPEC_VALIDATOR_SCHEMA_VALIDATOR_BACKEND"] = "jsonschema"

@@ -23,6 +23,7 @@ import _constants
 import _contract
 import _prepare
 from _commands import ROOT
+from _document import Problem, Steps
 from _expected import expect
 
 SCRIPTS = ROOT / "scripts"
@@ -125,7 +126,7 @@ def run_generator(spec: Path, *arguments: str) -> None:
         output = " ".join(str(error).split())
         names = re.findall(r" schema /components/schemas/([\w.-]+)", output)
         operations = re.findall(r"WARNING parsing ([A-Z]+) (/\S*)", output)
-        places: list[_contract.Steps] = [("components", "schemas", name) for name in names]
+        places: list[Steps] = [("components", "schemas", name) for name in names]
         places = places or [("paths", path, method.lower()) for method, path in operations]
         reason = output.partition("Unable to ")[2] or "generate it"
         message = f"the generator was unable to {reason[:200]}; change this part"
@@ -133,7 +134,7 @@ def run_generator(spec: Path, *arguments: str) -> None:
         raise
 
 
-def verify(package: Path, expected: dict[str, Any]) -> list[_contract.Problem]:
+def verify(package: Path, expected: dict[str, Any]) -> list[Problem]:
     """Compare a package with what the contract demands, and return what differs."""
     program, given = str(SCRIPTS / "_verify.py"), json.dumps(expected)
     output = _run("the comparison with the contract failed", program, package.name, path=package.parent, given=given)

@@ -22,6 +22,7 @@ import _contract
 import _document
 import _yaml_edit
 from _commands import ROOT, CommandError, git, run
+from _document import METHODS, Steps, reached, steps_of
 from _output import printable, say
 from _versions import Rating, following, last_release, parse, shown
 
@@ -132,7 +133,7 @@ def compare(old: Path, new: Path) -> list[Change]:
         {
             tuple(map(str, steps))
             for document in documents.values()
-            for steps, _ in _contract.reached(document, responses=responses)
+            for steps, _ in reached(document, responses=responses)
         }
         for responses in (False, True)
     )
@@ -141,7 +142,7 @@ def compare(old: Path, new: Path) -> list[Change]:
         raise DiffError("they are not the same, but redocly finds nothing: compare them by eye")
     for found in listed:
         side = "revision" if "revision" in found and found["kind"] != "removed" else "base"
-        steps = _contract.steps_of(found[side]["pointer"])
+        steps = steps_of(found[side]["pointer"])
         # A member that has a value is told by the place of that value.
         near = {steps, steps[:-1]}
         place = _place(steps, documents[side])
@@ -258,12 +259,12 @@ def _short(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _place(steps: _contract.Steps, document: dict[str, Any]) -> str:
+def _place(steps: Steps, document: dict[str, Any]) -> str:
     """A place as people write it: `APIKey.name` in a schema, `list_api_keys.parameters.after` in an operation."""
     match steps:
         case ("components", _, *rest):
             return ".".join(str(step) for step in rest if step != "properties")
-        case ("paths", str(path), str(method), *rest) if method in _contract.METHODS:
+        case ("paths", str(path), str(method), *rest) if method in METHODS:
             operation = document["paths"][path].get(method, {})
             name = operation.get("operationId", f"{method} {path}")
             if rest[:1] == ["parameters"] and len(rest) > 1:

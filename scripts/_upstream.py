@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from _contract import Steps, steps_of
+from _document import Steps, steps_of
 
 T = TypeVar("T")
 

@@ -16,7 +16,8 @@ from typing import Any
 
 from openapi_python_client.strings import snake_case
 
-from _contract import BOUNDS, Steps
+from _contract import BOUNDS
+from _document import Steps
 from _upstream import UpstreamError, canonical
 from _upstream_parts import Body, Document, Operation, Parameter, Parts, Schema
 

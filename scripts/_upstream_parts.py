@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from _contract import BOUNDS, METHODS, Steps
+from _contract import BOUNDS
+from _document import METHODS, Steps
 from _upstream import Tree, canonical
 
 # Where a schema is written: in one place, or in several that all hold.

@@ -16,7 +16,8 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 import _yaml_edit
-from _contract import BOUNDS, DESCRIPTIONS, METHODS, Steps
+from _contract import BOUNDS, DESCRIPTIONS
+from _document import METHODS, Steps
 from _upstream_compare import Comparison, Difference
 from _upstream_draft import COMMENT, ByHandError, Draft, allowed, attribute, flow, plain, seen, titled
 

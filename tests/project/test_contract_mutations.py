@@ -255,7 +255,7 @@ def differences(package: Path, tree: Tree) -> str:
 
 
 def outcome(tmp_path: Path, tree: Tree) -> str:
-    """Generate, and return "" for a package that is right, or the lines of the rejection, or what is wrong."""
+    """Generate, and return "" for a package that is right, or the lines of the rejection, or the problem."""
     spec = tmp_path / "openapi.yaml"
     write(spec, tree)
     try:
