@@ -1,4 +1,4 @@
-"""What the tests share: the mock, a client of it, and a client whose answers a test makes itself."""
+"""Fixtures of all tests: the mock, a client of it, and a client whose responses a test makes itself."""
 
 from __future__ import annotations
 
@@ -11,37 +11,37 @@ from typing import Any, TypeAlias
 import attrs
 import httpx
 import pytest
-import stamina
 from hypothesis import HealthCheck, Phase, settings
 
 from incident_io_keys import APIKey, KeysClient
 from incident_io_keys.testing import MockAPI
 from incident_io_keys.testing._api import API
 
+from .delays import skip_delays
 from .spec import misfits
 from .twins import Blocking
 
-# Looked for wherever something could show a token.
+# The default token of test clients. Tests search for it in everything that could leak a token.
 CANARY = "inc_" + "c0ffee00" * 8
 
 
 def without_last_use(key: Any) -> Any:
-    """A key without its last use, so that it can be compared with the same key before it was used."""
+    """Return a key without its last use, so that it equals the same key before it was used."""
     if isinstance(key, APIKey):
         return attrs.evolve(key, last_used_at=None)
     return {name: value for name, value in key.items() if name != "last_used_at"}
 
 
 Handler: TypeAlias = Callable[[httpx.Request], httpx.Response]
-# Makes a client: the sync one, or the async one behind the same face. Its token is the canary unless another is given.
+# Makes a sync client, or an async one with blocking methods. The token defaults to the canary.
 Make: TypeAlias = Callable[..., Any]
 
 
-# The same examples each time, and none kept: what fails here fails everywhere. A busy machine may be slow.
+# Each run has the same examples and stores none, so a failure is the same everywhere. A busy machine may be slow.
 settings.register_profile(
     "project", derandomize=True, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
-# Where it is enough that something fails, and not what is the least that does.
+# For runs that need a failing example but not the smallest one.
 settings.register_profile("brief", settings.get_profile("project"), phases=[Phase.explicit, Phase.generate])
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "project"))
 
@@ -60,10 +60,10 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _no_waits() -> Iterator[None]:
-    """Calls are repeated as often as ever, but at once."""
-    with stamina.set_testing(True, attempts=1_000, cap=True):
-        yield
+def delays() -> Iterator[list[float]]:
+    """Skip the delays between attempts. The value lists those skipped so far, in seconds."""
+    with skip_delays() as skipped:
+        yield skipped
 
 
 @pytest.fixture(autouse=True)
@@ -74,18 +74,18 @@ def _no_threads_left() -> Iterator[None]:
         return {thread for thread in threading.enumerate() if not thread.name.startswith("asyncio_")} - before
 
     yield
-    # On a busy machine, a thread whose work is done may need a moment to end.
+    # On a busy machine, a thread that has finished its work may need a moment to end.
     end = time.monotonic() + 2
     while left() and time.monotonic() < end:
         time.sleep(0.01)
-    assert not left(), "threads that a test leaves behind"
+    assert not left(), "the test left threads behind"
 
 
 @pytest.fixture(autouse=True)
 def _contract_kept(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Whatever is asked of the mock: what it answers fits openapi.yaml, and so does what it grants.
+    """Check that each response of the mock fits openapi.yaml, and each request that it accepts.
 
-    The marker `anything_is_sent` is for a test whose requests may have more than is documented.
+    The marker `anything_is_sent` is for a test whose requests may hold more than openapi.yaml documents.
     """
     found: list[str] = []
     strangers = request.node.get_closest_marker("anything_is_sent") is not None
@@ -129,5 +129,5 @@ def make(request: pytest.FixtureRequest) -> Iterator[Make]:
 
 @pytest.fixture
 def client_of(make: Make) -> Callable[[Handler], Any]:
-    """A client that gets its answers from a function."""
+    """Return a function that makes a client whose responses come from a handler."""
     return lambda handler: make(transport=httpx.MockTransport(handler))

@@ -18,7 +18,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import stamina
+from .delays import skip_delays
 
 TOOLS = ("freezegun", "freezegun, real asyncio", "time-machine")
 MOMENTS = ("import", "decode", "later")
@@ -182,7 +182,7 @@ def use_everything(directory: Path, *, frozen: bool, frozen_loop: bool) -> None:
     from .twins import Blocking
 
     mock = MockAPI()
-    with mock.serve() as server:
+    with skip_delays(), mock.serve() as server:
         for make in (KeysClient, Blocking):
             for reached in ({"transport": mock.transport()}, {"base_url": server.url}):
                 with closing(make(mock.token, **reached)) as keys:
@@ -199,7 +199,6 @@ def use_everything(directory: Path, *, frozen: bool, frozen_loop: bool) -> None:
 def main(tool: str, moment: str) -> None:
     # A program that hangs shows where, and ends.
     faulthandler.dump_traceback_later(40, exit=True)
-    stamina.set_testing(True, attempts=4)  # retries do not wait
     loop = tool == "freezegun"
     with TemporaryDirectory() as place:
         directory = Path(place)

@@ -1,143 +1,198 @@
+"""Which failures are retried for which operation, how often, and after which delay."""
+
 from __future__ import annotations
 
 import logging
+import random
 from typing import Any
 
 import httpx
 import pytest
-import stamina
 
-from incident_io_keys import (
-    APIConnectionError,
-    IncidentIOError,
-    InvalidRequestError,
-    InvalidResponseError,
-    Problem,
-)
-from incident_io_keys._deadline import Deadline
-from incident_io_keys._failures import connection_error
-from incident_io_keys._operations import Operation, create_key, delete_key, list_keys, rotate_key, show_key, update_key
-from incident_io_keys._refusals import status_error
-from incident_io_keys._retries import Call
+from incident_io_keys import APIConnectionError, APIStatusError, IncidentIOError, InternalServerError, NotFoundError
 
-DEFINITION: dict[str, Any] = {"name": "a", "role_names": [], "team_ids": [], "team_role_names": []}
-OPERATIONS: dict[str, Operation[Any]] = {
-    "list": list_keys(page_size=1, after=None),
-    "show": show_key("01F"),
-    "update": update_key("01F", **DEFINITION),
-    "delete": delete_key("01F"),
-    "create": create_key(**DEFINITION),
-    "rotate": rotate_key("01F", grace_period_minutes=0),
-}
-ALL = set(OPERATIONS)
-NOT_ISSUING = ALL - {"create", "rotate"}
+from .calls import ALL, CALLS, KEY_ID, NON_IDEMPOTENT, response_to
+from .conftest import Make
+
+IDEMPOTENT = ALL - NON_IDEMPOTENT
+# What a request meets: a status, a response, or an error of the network.
+Outcome = int | httpx.Response | Exception
 
 
-def call(name: str = "list", number: int = 1, attempts: int = 4, deadline: float = 60, chance: float = 1.0) -> Call:
-    made = Call(OPERATIONS[name], attempts, Deadline(deadline, clock=lambda: 0.0), chance=lambda: chance)
-    made.number = number
-    return made
+class Transport(httpx.MockTransport):
+    """Plays one outcome for each request, and the last one for all further requests."""
+
+    def __init__(self, *outcomes: Outcome, **headers: str) -> None:
+        super().__init__(self._respond)
+        self.sent = 0
+        self._outcomes = outcomes
+        self._headers = {name.replace("_", "-"): value for name, value in headers.items()}
+
+    def _respond(self, _: httpx.Request) -> httpx.Response:
+        self.sent += 1
+        outcome = self._outcomes[min(self.sent, len(self._outcomes)) - 1]
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome if isinstance(outcome, httpx.Response) else httpx.Response(outcome, headers=self._headers)
 
 
-def broken(error: Exception) -> APIConnectionError:
-    failure = connection_error("list", error, writes=False)
-    failure.__cause__ = error
-    return failure
-
-
-def status(code: int, **headers: str) -> IncidentIOError:
-    made = {name.replace("_", "-"): value for name, value in headers.items()}
-    return status_error("list", httpx.Response(code, headers=made), may_have_applied=False)
+def fail(make: Make, transport: Transport, name: str = "show", **options: Any) -> IncidentIOError:
+    with pytest.raises(IncidentIOError) as caught:
+        CALLS[name](make(transport=transport, **options))
+    return caught.value
 
 
 @pytest.mark.parametrize(
-    ("error", "repeated"),
+    ("outcome", "retried"),
     [
-        (broken(httpx.ConnectError("")), ALL),
-        (broken(httpx.ConnectTimeout("")), ALL),
-        (broken(httpx.PoolTimeout("")), ALL),
-        (broken(httpx.ProxyError("")), ALL),
-        (status(429), ALL),
-        (broken(httpx.ReadError("")), NOT_ISSUING),
-        (broken(httpx.WriteError("")), NOT_ISSUING),
-        (broken(httpx.ReadTimeout("")), NOT_ISSUING),
-        (broken(httpx.WriteTimeout("")), NOT_ISSUING),
-        (broken(httpx.RemoteProtocolError("")), NOT_ISSUING),
-        (broken(ConnectionResetError()), NOT_ISSUING),
-        *((status(code), NOT_ISSUING) for code in (408, 500, 502, 503, 504)),
-        *((status(code), set()) for code in (301, 400, 401, 403, 404, 409, 422, 501, 505, 520, 599)),
-        (broken(httpx.UnsupportedProtocol("")), set()),
-        (broken(httpx.LocalProtocolError("")), set()),
-        (broken(UnicodeError()), set()),
-        (InvalidRequestError("", [Problem("name", "")]), set()),
-        (InvalidResponseError("", path="$", token=None, may_have_applied=False), set()),
+        (httpx.ConnectError(""), ALL),
+        (httpx.ConnectTimeout(""), ALL),
+        (httpx.PoolTimeout(""), ALL),
+        (httpx.ProxyError(""), ALL),
+        (429, ALL),
+        (httpx.ReadError(""), IDEMPOTENT),
+        (httpx.WriteError(""), IDEMPOTENT),
+        (httpx.ReadTimeout(""), IDEMPOTENT),
+        (httpx.WriteTimeout(""), IDEMPOTENT),
+        (httpx.RemoteProtocolError(""), IDEMPOTENT),
+        (ConnectionResetError(), IDEMPOTENT),
+        *((status, IDEMPOTENT) for status in (408, 500, 502, 503, 504)),
+        *((status, set()) for status in (301, 400, 401, 403, 404, 409, 422, 501, 505, 520, 599)),
+        (httpx.UnsupportedProtocol(""), set()),
+        (httpx.LocalProtocolError(""), set()),
+        (UnicodeError(), set()),
         (ValueError(), set()),
     ],
-    ids=lambda value: getattr(value, "status", None) or type(getattr(value, "__cause__", None) or value).__name__,
+    ids=lambda value: str(value) if isinstance(value, int) else type(value).__name__,
 )
-def test_what_is_repeated_for_which_operation(error: Exception, repeated: set[str]) -> None:
-    assert {name for name in OPERATIONS if call(name).wait_after(error) is not False} == repeated
+def test_which_failure_is_retried_for_which_operation(
+    make: Make, outcome: Outcome, retried: set[str], delays: list[float]
+) -> None:
+    sent = {}
+    for name, call in CALLS.items():
+        transport = Transport(outcome)
+        delays.clear()
+        with pytest.raises((IncidentIOError, ValueError)):
+            call(make(transport=transport, attempts=3))
+        sent[name] = transport.sent
+        assert len(delays) == transport.sent - 1
+    assert sent == {name: 3 if name in retried else 1 for name in CALLS}
 
 
-def test_the_last_try_is_the_last() -> None:
-    assert call(number=2, attempts=3).wait_after(status(503)) is not False
-    assert call(number=3, attempts=3).wait_after(status(503)) is False
-    assert call(number=1, attempts=1).wait_after(status(503)) is False
+@pytest.mark.parametrize("name", CALLS)
+def test_a_malformed_response_is_not_requested_again(make: Make, name: str) -> None:
+    transport = Transport(httpx.Response(200, text="<html>"))
+    fail(make, transport, name)
+    assert transport.sent == 1
 
 
-def test_waits_double_up_to_eight_seconds_and_half_of_each_is_chance() -> None:
-    longest = [call(number=number, attempts=10).wait_after(status(503)) for number in range(1, 8)]
-    assert longest == [0.5, 1, 2, 4, 8, 8, 8]
-    assert [call(number=number, chance=0).wait_after(status(503)) for number in (1, 2)] == [0.25, 0.5]
+@pytest.mark.parametrize("name", CALLS)
+def test_a_retry_can_succeed(make: Make, name: str) -> None:
+    transport = Transport(429, httpx.ConnectError(""), response_to(name))
+    CALLS[name](make(transport=transport))
+    assert transport.sent == 3
 
 
-@pytest.mark.parametrize("code", [429, 503])
-def test_the_wait_that_the_server_asks_for_counts_before_our_own(code: int) -> None:
-    told = {"Date": "Thu, 17 Apr 2025 11:17:08 GMT", "Retry_After": "2025-04-17T11:17:18Z"}
-    assert call(number=3).wait_after(status(code, **told)) == 10
-    assert call(number=3).wait_after(status(code, Retry_After="0")) == 0
+@pytest.mark.parametrize(("options", "sent"), [({}, 4), ({"attempts": 1}, 1), ({"attempts": 7}, 7)])
+def test_attempts_limits_the_requests_of_a_call(make: Make, options: dict[str, Any], sent: int) -> None:
+    transport = Transport(503)
+    assert isinstance(fail(make, transport, **options), InternalServerError)
+    assert transport.sent == sent
 
 
-def test_a_wait_that_would_pass_the_deadline_is_not_started() -> None:
-    assert call(deadline=10).wait_after(status(429, Retry_After="9.9")) == 9.9
-    assert call(deadline=10).wait_after(status(429, Retry_After="10")) is False
-    error = status(503)
-    assert call(deadline=0.5).wait_after(error) is False
-    assert error.__notes__ == ["It was not tried again: a wait of 0.5 s would pass the deadline."]
+def test_a_failing_token_source_is_not_called_again(make: Make) -> None:
+    calls = []
+
+    def source() -> str:
+        calls.append(1)
+        raise LookupError
+
+    with pytest.raises(IncidentIOError):
+        make(source).show(KEY_ID)
+    assert len(calls) == 1
 
 
-def test_an_earlier_try_that_may_have_applied_is_not_forgotten() -> None:
-    update = call("update")
-    timeout = broken(httpx.ReadTimeout(""))
-    timeout.may_have_applied = True
-    update.wait_after(timeout)
-    refused = broken(httpx.ConnectError(""))
-    update.wait_after(refused)
-    assert refused.may_have_applied
+def test_delays_double_up_to_eight_seconds_and_half_of_each_is_random(make: Make, delays: list[float]) -> None:
+    random.seed(0)
+    keys = make(transport=Transport(503), attempts=8)
+    samples = []
+    for _ in range(40):
+        delays.clear()
+        with pytest.raises(InternalServerError):
+            keys.show(KEY_ID)
+        samples.append(tuple(delays))
+    for sample, longest in zip(zip(*samples, strict=True), [0.5, 1, 2, 4, 8, 8, 8], strict=True):
+        assert longest * 0.5 <= min(sample) < longest * 0.6
+        assert longest * 0.9 < max(sample) <= longest
 
 
-def test_a_repetition_is_a_warning_with_its_reason_and_its_wait(caplog: pytest.LogCaptureFixture) -> None:
-    call("show", number=2).wait_after(status(503, Retry_After="1.25"))
-    [record] = caplog.records
-    assert (record.name, record.levelno) == ("incident_io_keys", logging.WARNING)
-    assert record.getMessage() == "list failed with 503; trying again in 1.25 s"
-    facts = {name: vars(record)[name] for name in ("operation", "attempt", "reason", "wait")}
-    assert facts == {"operation": "show", "attempt": 2, "reason": "list failed with 503", "wait": 1.25}
+@pytest.mark.parametrize("status", [429, 503])
+def test_the_delay_of_the_server_wins(make: Make, status: int, delays: list[float]) -> None:
+    transport = Transport(status, Date="Thu, 17 Apr 2025 11:17:08 GMT", Retry_After="2025-04-17T11:17:18Z")
+    fail(make, transport)
+    assert delays == [10, 10, 10]
 
 
-def test_a_wait_that_has_to_end_with_the_deadline_is_not_left_to_stamina() -> None:
-    stamina.set_testing(False)
-    over = Deadline(60)
-    over.expire()  # so that it does not take its second
-    interruptible = Call(OPERATIONS["show"], 4, Deadline(60), interruptible=True)
-    interruptible.number = 1
-    interruptible.deadline.wait = over.wait  # type: ignore[method-assign]
-    assert interruptible.wait_after(status(503, Retry_After="1")) == 0
-    assert call("show").wait_after(status(503, Retry_After="1")) == 1
+def test_a_delay_that_ends_before_the_deadline_is_waited_for(make: Make, delays: list[float]) -> None:
+    fail(make, Transport(429, Retry_After="50"), deadline=60, attempts=2)
+    assert delays == [50]
 
 
-def test_what_is_not_repeated_is_no_warning(caplog: pytest.LogCaptureFixture) -> None:
-    call().wait_after(status(404))
-    call(number=4).wait_after(status(503))
-    call(deadline=0.1).wait_after(status(503))
+def test_a_delay_that_would_exceed_the_deadline_is_not_begun(
+    make: Make, delays: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    transport = Transport(429, Retry_After="60")
+    error = fail(make, transport, deadline=60)
+    assert (transport.sent, delays, caplog.records) == (1, [], [])
+    assert len(error.__notes__) == 1
+
+
+def test_the_deadline_limits_the_delays_of_the_client_too(make: Make, delays: list[float]) -> None:
+    transport = Transport(503)
+    error = fail(make, transport, deadline=2, attempts=9)
+    assert 2 <= transport.sent == len(delays) + 1 <= 4, "the fourth delay is at least two seconds"
+    assert len(error.__notes__) == 1
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "may_have_applied"),
+    [
+        ((httpx.ReadTimeout(""), httpx.ConnectError("")), True),
+        ((503, httpx.ConnectError(""), 429, 409), True),
+        ((httpx.ConnectError(""), 429, 409), False),
+    ],
+)
+def test_a_failure_reports_that_an_earlier_attempt_may_have_taken_effect(
+    make: Make, outcomes: tuple[Outcome, ...], may_have_applied: bool
+) -> None:
+    error = fail(make, Transport(*outcomes), "update")
+    assert isinstance(error, (APIConnectionError, APIStatusError))
+    assert error.may_have_applied is may_have_applied
+    assert ("\n" in str(error)) is may_have_applied, "the warning is a line of its own"
+
+
+def test_a_delete_has_succeeded_if_its_retry_finds_the_key_gone(make: Make) -> None:
+    make(transport=Transport(503, 404)).delete(KEY_ID)
+    for name, *outcomes in (("delete", 404), ("delete", 429, 404), ("show", 503, 404), ("update", 503, 404)):
+        assert isinstance(fail(make, Transport(*outcomes), name), NotFoundError)
+
+
+def test_each_retry_is_logged_as_a_warning_with_its_reason_and_its_delay(
+    make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    fail(make, Transport(503, Retry_After="1.25"), attempts=3)
+    records = [record for record in caplog.records if record.name == "incident_io_keys"]
+    assert [record.levelno for record in records] == [logging.WARNING] * 2
+    for number, record in enumerate(records, 1):
+        extra = {name: vars(record)[name] for name in ("operation", "attempt", "reason", "wait")}
+        assert extra == {"operation": "show", "attempt": number, "reason": "show failed with 503", "wait": 1.25}
+        assert record.getMessage().startswith("show failed with 503")
+        assert "1.25 s" in record.getMessage()
+
+
+@pytest.mark.parametrize(("status", "attempts"), [(404, 4), (503, 1)])
+def test_a_failure_that_is_not_retried_is_not_logged(
+    make: Make, status: int, attempts: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    fail(make, Transport(status), attempts=attempts)
     assert caplog.records == []

@@ -1,65 +1,65 @@
+"""The forms of a Retry-After header."""
+
 from __future__ import annotations
 
-import sys
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
 
-from incident_io_keys._waits import seconds_to_wait
+from incident_io_keys._waits import seconds_to_wait as parse_retry_after
 
 NOW = datetime(2025, 4, 17, 11, 17, 8, tzinfo=UTC)
 
+DELAYS = [
+    ("1", 1),
+    ("1.5", 1.5),
+    ("Thu, 17 Apr 2025 11:17:18 GMT", 10),
+    ("Thu, 17 Apr 2025 11:17:18 UTC", 10),
+    ("2025-04-17T11:17:18Z", 10),
+    ("2025-04-17T11:17:18.500Z", 10.5),
+    ("2025-04-17T13:17:18+02:00", 10),
+    ("2025-04-17T11:17:18", 10),
+]
+NONE_OR_PAST = [
+    ("0", 0),
+    ("-3", 0),
+    ("2025-04-17T11:17:00Z", 0),
+    ("2025-04-17T11:17:08Z", 0),
+    ("1_0", 10),
+]
+MALFORMED = [
+    "",
+    "soon",
+    "nan",
+    "inf",
+    "9" * 5000,
+    "10 minutes",
+    "12:00",
+    "2025-13-45T99:99:99Z",
+    "2025-04-17T11:17:18+99:99",
+    "99999-04-17T11:17:18Z",
+    "2025-04-17T11:" + "9" * 30,
+]
 
-@pytest.mark.parametrize(
-    ("form", "seconds"),
-    [
-        ("1", 1),
-        ("0", 0),
-        ("1.5", 1.5),
-        ("-3", 0),
-        ("Thu, 17 Apr 2025 11:17:18 GMT", 10),
-        ("Thu, 17 Apr 2025 11:17:18 UTC", 10),
-        ("2025-04-17T11:17:18Z", 10),
-        ("2025-04-17T11:17:18.500Z", 10.5),
-        ("2025-04-17T13:17:18+02:00", 10),
-        ("2025-04-17T11:17:18", 10),
-        ("2025-04-17T11:17:00Z", 0),
-        ("", None),
-        ("soon", None),
-        ("nan", None),
-        ("inf", None),
-        ("9" * 5000, None),
-        ("10 minutes", None),
-        ("12:00", None),
-        ("2025-13-45T99:99:99Z", None),
-        ("2025-04-17T11:17:18+99:99", None),
-        ("99999-04-17T11:17:18Z", None),
-        ("2025-04-17T11:" + "9" * 30, None),
-    ],
-)
+
+@pytest.mark.parametrize(("value", "seconds"), [*DELAYS, *NONE_OR_PAST, *((value, None) for value in MALFORMED)])
 @pytest.mark.parametrize("zone", ["UTC", "Europe/London", "America/New_York"])
-def test_every_form_of_a_wait_is_understood(
-    form: str, seconds: float | None, zone: str, monkeypatch: pytest.MonkeyPatch
+def test_every_form_is_read_in_any_time_zone(
+    value: str, seconds: float | None, zone: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TZ", zone)
     time.tzset()
     try:
-        assert seconds_to_wait(form, format_datetime(NOW, usegmt=True)) == seconds
+        assert parse_retry_after(value, format_datetime(NOW, usegmt=True)) == seconds
     finally:
         monkeypatch.undo()
         time.tzset()
 
 
-def test_without_a_date_header_an_instant_is_held_against_this_machines_clock() -> None:
-    wait = seconds_to_wait((datetime.now(UTC) + timedelta(hours=1)).isoformat())
-    assert wait is not None
-    assert 3500 < wait <= 3600
-
-
-def test_a_date_that_cannot_be_read_for_want_of_a_file_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that can open no more files cannot import what reads dates, and waits as it would without one."""
-    monkeypatch.setitem(sys.modules, "dateutil", None)
-    assert seconds_to_wait("Sun, 22 Nov 2026 12:00:00 GMT") is None
-    assert seconds_to_wait("3") == 3
+@pytest.mark.parametrize("date", [None, "", "yesterday"])
+def test_without_a_usable_date_header_an_instant_is_compared_with_the_local_clock(date: str | None) -> None:
+    delay = parse_retry_after((datetime.now(UTC) + timedelta(hours=1)).isoformat(), date)
+    assert delay is not None
+    assert 3500 < delay <= 3600
