@@ -1,4 +1,4 @@
-"""A client that calls as another key, over the connections of the one that it was made from."""
+"""`with_token`: a client that calls with another token, over the same connections."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import pytest
 from incident_io_keys import AsyncKeysClient, AuthenticationError, InvalidRequestError, KeysClient, Token
 from incident_io_keys.testing import MockAPI
 
+from .connections import KeyServer
 from .conftest import CANARY
 from .hiding import renderings
 from .twins import Loop
@@ -26,7 +27,7 @@ def kind(request: pytest.FixtureRequest) -> Any:
 
 @pytest.fixture
 def wait() -> Iterator[Callable[[Any], Any]]:
-    """Waits for what an async client returns, and passes on what the sync one does."""
+    """Return a function that awaits the result of an async client, and returns that of a sync one."""
     loop = Loop()
     yield lambda found: loop.run(found) if asyncio.iscoroutine(found) else found
     loop.close()
@@ -36,7 +37,7 @@ def closed(client: Any) -> Any:
     return client.close() if isinstance(client, KeysClient) else client.aclose()
 
 
-def test_it_calls_as_another_key_and_is_as_the_first_otherwise(
+def test_it_calls_with_the_other_token_and_shares_the_other_settings(
     kind: Any, wait: Callable[[Any], Any], mock: MockAPI
 ) -> None:
     other = mock.add_key("other", ["api_keys_manage"])
@@ -45,101 +46,104 @@ def test_it_calls_as_another_key_and_is_as_the_first_otherwise(
     created = wait(with_it.create(name="a", role_names=[]))
     assert created.api_key.creator.api_key.id == other.api_key.id
     assert mock.requests[-1].headers["User-Agent"].startswith("mine ")
-    # What is left of the rate limit is each key's own.
+    # Each key has a rate limit of its own.
     assert with_it.rate_limit.remaining == 1199
     assert client.rate_limit is None
     assert type(with_it) is kind
     wait(closed(client))
 
 
-def test_it_uses_the_connections_of_the_first_and_leaves_them_open(
+def test_it_uses_the_connection_of_the_original_and_leaves_it_open(kind: Any, wait: Callable[[Any], Any]) -> None:
+    with KeyServer().running() as server:
+        client = kind(CANARY, base_url=server.url)
+        with_it = client.with_token(CANARY)
+        for each in (client, with_it):
+            wait(each.show("a"))
+        wait(closed(with_it))
+        wait(client.show("a"))
+        with pytest.raises(InvalidRequestError, match="closed"):
+            wait(with_it.show("a"))
+        wait(closed(client))
+        assert len(server.ports) == 3
+        assert len(set(server.ports)) == 1
+
+
+def test_closing_the_original_closes_it_and_it_warns_of_nothing(
     kind: Any, wait: Callable[[Any], Any], mock: MockAPI
 ) -> None:
-    with mock.serve() as server:
-        client = kind(mock.token, base_url=server.url)
-        key_id = wait(client.create(name="a", role_names=[])).api_key.id
-        with_it = client.with_token(mock.token)
-        assert with_it._sender._http is client._sender._http
-        wait(with_it.show(key_id))
-        wait(closed(with_it))
-        wait(client.show(key_id))
-        with pytest.raises(InvalidRequestError, match="is closed"):
-            wait(with_it.show(key_id))
-        wait(closed(client))
-
-
-def test_it_ends_with_the_first_and_need_not_be_closed(kind: Any, wait: Callable[[Any], Any], mock: MockAPI) -> None:
     client = kind(mock.token, transport=mock.transport())
     with_it = client.with_token(mock.token)
     wait(closed(client))
-    with pytest.raises(InvalidRequestError, match="is closed"):
-        wait(with_it.show("01F"))
-    with pytest.raises(InvalidRequestError, match="is closed"):
-        wait(client.with_token(mock.token).show("01F"))
-    with pytest.raises(InvalidRequestError, match="is closed"):
-        wait(with_it.with_token(mock.token).show("01F"))
+    for each in (with_it, client.with_token(mock.token), with_it.with_token(mock.token)):
+        with pytest.raises(InvalidRequestError, match="closed"):
+            wait(each.show("01F"))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        del with_it
+        del with_it, each
         gc.collect()
     assert caught == []
 
 
-@pytest.mark.parametrize("first", ["lent", "owner"])
-def test_after_a_fork_it_uses_the_new_connections_of_the_first_whichever_sends_before(
-    mock: MockAPI, monkeypatch: pytest.MonkeyPatch, first: str
+clone_or_original_first = pytest.mark.parametrize("first", ["clone", "original"])
+# Of connections that a client drops after a fork, or that belong to an event loop that has ended.
+connections_may_be_dropped = pytest.mark.filterwarnings("ignore::ResourceWarning")
+
+
+@clone_or_original_first
+@connections_may_be_dropped
+def test_after_a_fork_all_share_one_new_connection_whichever_calls_first(
+    kind: Any, wait: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch, first: str
 ) -> None:
-    with mock.serve() as server, KeysClient(mock.token, base_url=server.url) as client:
-        with_it = client.with_token(mock.token)
-        of_that = with_it.with_token(mock.token)
-        list(client.list())
-        inherited, pid = client._sender._http, os.getpid()
+    with KeyServer().running() as server:
+        client, pid = kind(CANARY, base_url=server.url), os.getpid()
+        with_it = client.with_token(CANARY)
+        clones = [with_it, with_it.with_token(CANARY)]
+        wait(client.show("a"))
         monkeypatch.setattr(os, "getpid", lambda: pid + 1)
-        for each in (with_it, of_that, client) if first == "lent" else (client, of_that, with_it):
-            list(each.list())
-            assert client._sender._http is not inherited
-        made = client._sender._http
-        with_it.close()
-        of_that.close()
-        list(client.list())
-        assert client._sender._http is made  # once for all of them
-        assert not with_it._sender.owns_connections
-        client.close()
-        assert made.is_closed
-        assert not inherited.is_closed
-        inherited.close()
-
-
-@pytest.mark.parametrize("first", ["lent", "owner"])
-def test_in_another_event_loop_it_uses_the_new_connections_of_the_first(mock: MockAPI, first: str) -> None:
-    async def listed(*clients: AsyncKeysClient) -> None:
-        for each in clients:
-            assert [key.id async for key in each.list()]
-
-    async def over(client: AsyncKeysClient, with_it: AsyncKeysClient) -> None:
-        await listed(client)
-        await client.aclose()
-        with pytest.raises(InvalidRequestError, match="is closed"):
-            await listed(with_it)
-
-    def use(url: str) -> None:
-        client = AsyncKeysClient(mock.token, base_url=url)
-        with_it = client.with_token(mock.token)
-        both = (with_it, client) if first == "lent" else (client, with_it)
-        for _ in range(2):
-            asyncio.run(listed(*both))
-            made = client._sender._http
-            asyncio.run(listed(*reversed(both)))
-            assert client._sender._http is not made
-        asyncio.run(over(client, with_it))
-
-    with mock.serve() as server, warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)  # the connections of a loop that has ended
-        use(server.url)
+        for each in (*clones, client) if first == "clone" else (client, *clones):
+            wait(each.show("a"))
+        for each in clones:
+            wait(closed(each))
+        wait(client.show("a"))
+        inherited, *own = server.ports
+        assert len(own) == 4
+        assert len(set(own)) == 1
+        assert inherited not in own
+        wait(closed(client))
+        assert server.wait_until(lambda: own[0] not in server.open_ports)
         gc.collect()
 
 
-def test_a_client_of_a_class_of_ones_own_has_what_the_first_has(
+@clone_or_original_first
+@connections_may_be_dropped
+def test_in_another_event_loop_all_share_one_new_connection_whichever_calls_first(first: str) -> None:
+    async def show(*clients: AsyncKeysClient) -> None:
+        for each in clients:
+            await each.show("a")
+
+    async def close(client: AsyncKeysClient, with_it: AsyncKeysClient) -> None:
+        await show(client)
+        await client.aclose()
+        with pytest.raises(InvalidRequestError, match="closed"):
+            await show(with_it)
+
+    def use(url: str) -> None:
+        client = AsyncKeysClient(CANARY, base_url=url)
+        with_it = client.with_token(CANARY)
+        both = (with_it, client) if first == "clone" else (client, with_it)
+        asyncio.run(show(*both))
+        asyncio.run(show(*reversed(both)))
+        asyncio.run(close(client, with_it))
+
+    with KeyServer().running() as server:
+        use(server.url)
+        loops = [set(server.ports[:2]), set(server.ports[2:4]), set(server.ports[4:])]
+        assert [len(ports) for ports in loops] == [1, 1, 1]
+        assert len(set(server.ports)) == 3
+        gc.collect()
+
+
+def test_a_clone_of_a_subclass_has_its_class_and_attributes(
     kind: Any, wait: Callable[[Any], Any], mock: MockAPI
 ) -> None:
     class Named(kind):  # type: ignore[misc]
@@ -155,16 +159,16 @@ def test_a_client_of_a_class_of_ones_own_has_what_the_first_has(
     wait(closed(client))
 
 
-def test_a_token_that_does_not_work_is_refused_as_ever(kind: Any, wait: Callable[[Any], Any], mock: MockAPI) -> None:
+def test_a_token_that_does_not_work_raises_an_authentication_error(kind: Any, wait: Callable[[Any], Any], mock: MockAPI) -> None:
     client = kind(mock.token, transport=mock.transport())
-    with pytest.raises(AuthenticationError, match="the token came from the token argument"):
+    with pytest.raises(AuthenticationError, match="token argument"):
         wait(client.with_token(Token("inc_" + "0" * 64)).show("01F"))
     assert mock.requests[-1].headers["Authorization"] == "<redacted>"
     wait(closed(client))
 
 
 @pytest.mark.parametrize("token", ["", "Bearer\n", 5, None])
-def test_what_no_request_can_carry_is_refused(
+def test_a_token_that_no_request_can_carry_is_rejected(
     token: Any, kind: Any, wait: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("INCIDENT_API_KEY", CANARY)  # the token of yet another key
@@ -174,7 +178,7 @@ def test_what_no_request_can_carry_is_refused(
     wait(closed(client))
 
 
-def test_a_token_that_is_refused_is_not_shown(kind: Any, wait: Callable[[Any], Any], mock: MockAPI) -> None:
+def test_a_rejected_token_is_redacted(kind: Any, wait: Callable[[Any], Any], mock: MockAPI) -> None:
     client = kind(mock.token, transport=mock.transport())
     with pytest.raises(InvalidRequestError) as caught:
         client.with_token(CANARY + " ")
@@ -185,7 +189,7 @@ def test_a_token_that_is_refused_is_not_shown(kind: Any, wait: Callable[[Any], A
     wait(closed(client))
 
 
-def test_a_source_may_be_a_coroutine_function_for_the_async_client_alone(
+def test_only_the_async_client_takes_a_coroutine_function(
     kind: Any, wait: Callable[[Any], Any], mock: MockAPI
 ) -> None:
     async def source() -> Token:
@@ -193,7 +197,7 @@ def test_a_source_may_be_a_coroutine_function_for_the_async_client_alone(
 
     client = kind(mock.token, transport=mock.transport())
     if kind is KeysClient:
-        with pytest.raises(InvalidRequestError, match="those are for AsyncKeysClient"):
+        with pytest.raises(InvalidRequestError, match="AsyncKeysClient"):
             client.with_token(source)
     else:
         wait(client.with_token(source).create(name="a", role_names=[]))
