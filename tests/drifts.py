@@ -1,4 +1,4 @@
-"""Answers to create and rotate as they could become, and what is to be found in a part of each."""
+"""Responses to create and rotate as a changed API, or a gateway in front of it, could send them."""
 
 from __future__ import annotations
 
@@ -10,77 +10,86 @@ from typing import Any
 from .conftest import CANARY
 from .spec import example
 
-REAL = example("create_response")["token"]
+REAL: str = example("create_response")["token"]
 DECOY = "inc_" + "dec0ede0" * 8
 CURSOR = "bmV4dA=="
-KEY = example("create_response")["api_key"]
+KEY: dict[str, Any] = example("create_response")["api_key"]
+KEY_ID: str = KEY["id"]
 
 
-class Written(bytes):
-    """Bytes to put into a body as they are: JSON that is none."""
+class Raw(bytes):
+    """Bytes to write into a body unchanged: they need not be JSON."""
 
 
 @dataclass
 class Body:
-    """An answer as bytes, and what was known of it when they were put together.
+    """The bytes of a response, and what is known of them.
 
     Attributes:
-        ends: Where a string ends, quote included.
-        real: Where the token ends; None if there is none.
-        key: Where the name of the member that describes the key ends, colon included; None if there is none.
-        named: Whether the token is called so, and stands where it can be told from others.
-        outermost: Whether no object is around that.
-        sound: Whether all of it is JSON.
-        fits: Whether all of it fits the contract.
+        tokens: For each complete member `token` that is a string: where it ends, quote included, and its value.
+        key: Where the name of the member `api_key` beside the token ends, colon included; None if there is none.
+        top_level: Whether the issued token is a member of the outermost object.
+        is_json: Whether the whole is JSON.
+        fits: Whether the whole fits the contract.
+        readable: Whether the strings before the token can be told apart.
     """
 
     content: bytearray = field(default_factory=bytearray)
-    ends: list[int] = field(default_factory=list)
-    real: int | None = None
+    tokens: list[tuple[int, str]] = field(default_factory=list)
     key: int | None = None
-    named: bool = True
-    outermost: bool = True
-    sound: bool = True
+    top_level: bool = True
+    is_json: bool = True
     fits: bool = True
+    readable: bool = True
 
-    def recovered(self, cut: int, status: int) -> bool:
-        """Whether the token is to be found in so many of the bytes."""
-        if self.real is None or cut < self.real:
+    def candidates(self, cut: int) -> set[str]:
+        """Return the tokens within that many bytes, except the calling one."""
+        return {value for end, value in self.tokens if end <= cut} - {CANARY}
+
+    def is_whole(self, cut: int) -> bool:
+        """Return whether that many bytes are all, and JSON."""
+        return self.is_json and cut == len(self.content)
+
+    def is_ambiguous(self, cut: int) -> bool:
+        """Return whether only a token that was not issued arrived, under the name of the issued one."""
+        candidates = self.candidates(cut)
+        return bool(candidates) and REAL not in candidates and not self.is_whole(cut)
+
+    def must_be_found(self, cut: int, status: int) -> bool:
+        """Return whether the client must recover the issued token from that many bytes."""
+        if status == 422 or REAL not in self.candidates(cut) or not self.readable:
             return False
-        beside_key = self.named and self.key is not None and self.key <= cut
-        if not 200 <= status < 300:
-            return beside_key and status != 422
-        return (self.named and self.outermost) or beside_key or (self.sound and cut == len(self.content))
-
-
-def quoted(text: str, chance: random.Random, escapes: float) -> bytes:
-    if not escapes:
-        return json.dumps(text, ensure_ascii=False).encode()
-    escaped = (f"\\u{ord(each):04x}" if each <= "\uffff" and chance.random() < escapes else each for each in text)
-    plain = (each if len(each) > 1 else json.dumps(each, ensure_ascii=False)[1:-1] for each in escaped)
-    return f'"{"".join(plain)}"'.encode()
+        beside_key = self.key is not None and self.key <= cut
+        if not 200 <= status < 300 and not beside_key:
+            return False
+        if self.is_whole(cut):
+            return self.top_level
+        return self.candidates(cut) == {REAL} and (self.top_level or beside_key)
 
 
 def write(body: Body, value: Any, chance: random.Random, space: bytes, escapes: float) -> None:
-    """Put a value into a body as JSON."""
+    """Append a value to a body as JSON."""
     gap = space if chance.random() < 0.5 else b""
-    if isinstance(value, Written):
+    if isinstance(value, Raw):
         body.content += value
     elif isinstance(value, str):
-        body.content += quoted(value, chance, escapes)
-        body.ends.append(len(body.content))
-        if value == REAL:
-            body.real = len(body.content)
+        share = 0 if value in ("token", REAL) else escapes
+        escaped = (f"\\u{ord(each):04x}" if each <= "\uffff" and chance.random() < share else each for each in value)
+        plain = (each if len(each) > 1 else json.dumps(each, ensure_ascii=False)[1:-1] for each in escaped)
+        body.content += f'"{"".join(plain)}"'.encode()
     elif isinstance(value, dict | list):
         body.content += b"{" if isinstance(value, dict) else b"["
         for number, each in enumerate(value):
             body.content += (b"," if number else b"") + gap
             write(body, each, chance, space, escapes)
-            if isinstance(value, dict):
-                body.content += gap + b":" + gap
-                if each == "api_key" and value.get("token") == REAL:
-                    body.key = len(body.content)
-                write(body, value[each], chance, space, escapes)
+            if not isinstance(value, dict):
+                continue
+            body.content += gap + b":" + gap
+            if each == "api_key" and value.get("token") == REAL:
+                body.key = len(body.content)
+            write(body, value[each], chance, space, escapes)
+            if each == "token" and isinstance(value[each], str):
+                body.tokens.append((len(body.content), value[each]))
         body.content += gap + (b"}" if isinstance(value, dict) else b"]")
     else:
         body.content += json.dumps(value).encode()
@@ -90,90 +99,76 @@ def shuffled(members: dict[str, Any], chance: random.Random) -> dict[str, Any]:
     return dict(chance.sample(list(members.items()), len(members)))
 
 
-ESCAPED = f'a", "token": "{DECOY}", "b": "'
-UNPAIRED = [b'"no end', b'no beginning"']  # where the string next to it ends, nobody can say
-UNSOUND = [
-    b"NaN",
-    b'"a\nb"',
-    b'"a\\\nb"',
-    b'"\xff\xfe"',
-    b'"\\ud800"',
-    b'"My " key"',
-    b'"My "test" key"',
-    *UNPAIRED,
-    b'"two" "strings"',
-    b"[1, 2,]",
-    b"[" * 2_000 + b"]" * 2_000,
+QUOTED = f'a", "token": "{DECOY}", "b": "'  # looks like a token if escapes are ignored
+UNPAIRED = [b'"no end', b'no beginning"']
+MALFORMED = [
+    *(
+        b"NaN",
+        b'"a\nb"',
+        b'"a\\\nb"',
+        b'"\xff\xfe"',
+        b'"\\ud800"',
+        b'"My " key"',
+        b'"My "test" key"',
+        b'"two" "strings"',
+    ),
+    *(b"[1, 2,]", b"[" * 2_000 + b"]" * 2_000, *UNPAIRED),
 ]
 
 
 def drifted(chance: random.Random) -> Body:
-    """An answer of an API that has changed, or of something in front of it."""
+    """Return a response with some random differences from the contract."""
     body = Body()
     key = json.loads(json.dumps(KEY))
-    answer: dict[str, Any] = {"api_key": key, "token": REAL}
+    response: dict[str, Any] = {"api_key": key, "token": REAL}
 
     def sometimes(share: float = 0.15) -> bool:
         return chance.random() < share
 
-    if sometimes(0.3):  # what the key has more than it should
-        key[chance.choice(["note", "label"])] = chance.choice(
-            [None, 1, [], ESCAPED, CURSOR, CANARY, "token", "api_key"]
-        )
-    if sometimes(0.3):  # what the key consists of has tokens of its own
+    if sometimes(0.3):  # a new property
+        key[chance.choice(["note", "label"])] = chance.choice([None, 1, [], QUOTED, CURSOR, CANARY, "token", "api_key"])
+    if sometimes(0.3):  # objects within the key have tokens of their own
         place = chance.choice([key["creator"], key["creator"]["api_key"], key["creator"]["user"], key["roles"][0]])
-        place[chance.choice(["token", "secret"])] = chance.choice([DECOY, CANARY, CURSOR])
-    if sometimes(0.3):  # names are up to people
-        key["name"] = chance.choice(
-            ["\u00e4\u2028", "\U0001f511", ESCAPED, "}]", '\\"', DECOY, CANARY, "token", "api_key"]
-        )
+        place[chance.choice(["token", "secret", "previous_token"])] = chance.choice([DECOY, CANARY, CURSOR])
+    if sometimes(0.3):  # people choose names
+        key["name"] = chance.choice(["\u00e4\u2028", "\U0001f511", QUOTED, "}]", '\\"', DECOY, CANARY, "token"])
     if sometimes():
-        body.sound = body.fits = False
-        key["name"] = Written(chance.choice(UNSOUND))
-        body.named = key["name"] not in UNPAIRED
+        body.is_json = body.fits = False
+        key["name"] = Raw(chance.choice(MALFORMED))
+        body.readable = key["name"] not in UNPAIRED
     if sometimes(0.3):
         body.fits = False
         member = chance.choice(["id", "name", "roles", "created_at"])
         key[member] = chance.choice([None, 1, 0.5, True, {"value": "x"}, [["x"]]])
         if sometimes(0.5):
             del key[member]
-        body.sound = not any(isinstance(value, Written) for value in key.values())
-    if sometimes(0.3):  # not the calling token, nor a cursor, nor what is only quoted
-        about = {"after": CURSOR, "token": chance.choice([CURSOR, CANARY]), "text": ESCAPED}
-        answer[chance.choice(["pagination_meta", "request"])] = shuffled(about, chance)
-    if sometimes():
+        body.is_json = not any(isinstance(value, Raw) for value in key.values())
+    if sometimes(0.3):
+        about = {"after": CURSOR, "token": chance.choice([CURSOR, CANARY]), "text": QUOTED}
+        response[chance.choice(["pagination_meta", "request"])] = shuffled(about, chance)
+    if sometimes(0.1):  # the token is gone, or elsewhere
+        body.fits = body.top_level = False
+        del response["token"]
+        change: dict[str, Any] = chance.choice([{}, {"token": None}, {"secret": REAL}, {"token": [REAL]}])
+        response |= change
+    if sometimes(0.1):
         body.fits = False
-        del answer["token"]
-        match chance.choice(["dropped", "null", "renamed", "retyped", "moved"]):
-            case "null":
-                answer["token"] = None
-            case "renamed":
-                answer[chance.choice(["secret", "Token", "api_token"])] = REAL
-            case "retyped":
-                answer["token"] = chance.choice([{"value": REAL}, [REAL]])
-            case "moved":
-                key["token"] = REAL
-        body.named = False
-    if sometimes(0.1) and DECOY not in str(key.get("roles")):
-        body.fits = False
-        answer["key"] = answer.pop("api_key")
+        response["key"] = response.pop("api_key")
     if sometimes(0.5):
         key = shuffled(key, chance)
-        answer = shuffled({name: key if name == "api_key" else value for name, value in answer.items()}, chance)
+        response = shuffled({name: key if name == "api_key" else value for name, value in response.items()}, chance)
     if sometimes():
-        body.fits = body.outermost = False
-        for _ in range(chance.choice([1, 1, 2])):
-            answer = {"data": answer} if sometimes(0.5) else {"meta": {"token": CURSOR}, "data": answer}
+        body.fits = body.top_level = False
+        response = {"data": response} if sometimes(0.5) else {"meta": {"token": CURSOR}, "data": response}
     if sometimes(0.05):
-        body.fits = body.sound = False
+        body.fits = body.is_json = False
         body.content += b"\xef\xbb\xbf"
-    space = chance.choice([b"", b" ", b"\r\n\t ", b" " * 40])
-    write(body, answer, chance, space, chance.choice([0, 0, 0, 0.2, 1]))
+    write(body, response, chance, chance.choice([b"", b" ", b"\r\n\t ", b" " * 40]), chance.choice([0, 0, 0, 0.2, 1]))
     return body
 
 
 def cuts(body: Body, chance: random.Random) -> list[int]:
-    """All of it, around the end of the token, around that of another string, and anywhere."""
+    """Return lengths: all of the body, around the end of a token, and anywhere."""
     size = len(body.content)
-    chosen = [size, (body.real or size) + chance.randint(-2, 2), chance.choice(body.ends) + chance.randint(-1, 1)]
-    return [min(size, cut) for cut in (*chosen, chance.randrange(size))]
+    ends = [end + chance.randint(-2, 2) for end, _ in body.tokens]
+    return [min(size, cut) for cut in (size, *ends, chance.randrange(size))]

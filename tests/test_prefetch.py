@@ -17,8 +17,8 @@ import pytest
 from incident_io_keys import AsyncKeysClient, KeysClient
 from incident_io_keys.testing import MockAPI
 
-from .connections import KeyServer, daemons, first_of_two_pages, list_response
 from .conftest import CANARY
+from .connections import KeyServer, daemons, first_of_two_pages, list_response
 from .faults import SLOW, Connection, Fault, FaultServer
 
 

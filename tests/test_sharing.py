@@ -27,8 +27,8 @@ from incident_io_keys import (
 )
 from incident_io_keys.testing import MockAPI, MockSettings
 
-from .connections import KeyServer
 from .conftest import CANARY, Make
+from .connections import KeyServer
 from .twins import Blocking
 
 ROTATIONS = 50

@@ -12,8 +12,8 @@ import trustme
 
 from incident_io_keys import APIConnectionError, APITimeoutError, KeysClient
 
-from .connections import daemons, first_of_two_pages
 from .conftest import CANARY, Make
+from .connections import daemons, first_of_two_pages
 from .faults import SLOW, Connection, FaultServer
 from .hiding import renderings
 
@@ -63,10 +63,9 @@ def test_a_server_of_an_unknown_ca_receives_no_token(make: Make, tls: ssl.SSLCon
 
 @pytest.mark.parametrize("fault", [fault for fault in SLOW if "drip" in fault])
 def test_a_response_that_trickles_over_tls_ends_at_the_deadline(make: Make, tls: ssl.SSLContext, fault: str) -> None:
-    with TLSServer([SLOW[fault]], tls).running() as server:
-        # Without the deadline, it would never end.
-        with pytest.raises(APITimeoutError, match=r"0\.3 s") as caught:
-            make(base_url=server.url, deadline=0.3).delete("01F")
+    # Without the deadline, it would never end.
+    with TLSServer([SLOW[fault]], tls).running() as server, pytest.raises(APITimeoutError, match=r"0\.3 s") as caught:
+        make(base_url=server.url, deadline=0.3).delete("01F")
     assert caught.value.may_have_applied
     assert CANARY not in renderings(caught.value)
 

@@ -12,8 +12,8 @@ import pytest
 from incident_io_keys import APIConnectionError, APITimeoutError
 from incident_io_keys.testing import MockAPI
 
-from .connections import KeyServer
 from .conftest import CANARY, Make
+from .connections import KeyServer
 from .faults import Connection, FaultServer
 
 

@@ -27,6 +27,7 @@ from .spec import ROOT, example
 PAGE = 250
 KEY = example("create_response")["api_key"]
 
+
 def run(program: str, *arguments: str, **environment: str) -> str:
     """Run a program in a new process, and return what it prints."""
     paths = f"import sys; sys.path[:0] = {[str(ROOT / 'facade'), str(ROOT / 'generated')]}\n"

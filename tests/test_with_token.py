@@ -14,8 +14,8 @@ import pytest
 from incident_io_keys import AsyncKeysClient, AuthenticationError, InvalidRequestError, KeysClient, Token
 from incident_io_keys.testing import MockAPI
 
-from .connections import KeyServer
 from .conftest import CANARY
+from .connections import KeyServer
 from .hiding import renderings
 from .twins import Loop
 
@@ -159,7 +159,9 @@ def test_a_clone_of_a_subclass_has_its_class_and_attributes(
     wait(closed(client))
 
 
-def test_a_token_that_does_not_work_raises_an_authentication_error(kind: Any, wait: Callable[[Any], Any], mock: MockAPI) -> None:
+def test_a_token_that_does_not_work_raises_an_authentication_error(
+    kind: Any, wait: Callable[[Any], Any], mock: MockAPI
+) -> None:
     client = kind(mock.token, transport=mock.transport())
     with pytest.raises(AuthenticationError, match="token argument"):
         wait(client.with_token(Token("inc_" + "0" * 64)).show("01F"))
@@ -189,9 +191,7 @@ def test_a_rejected_token_is_redacted(kind: Any, wait: Callable[[Any], Any], moc
     wait(closed(client))
 
 
-def test_only_the_async_client_takes_a_coroutine_function(
-    kind: Any, wait: Callable[[Any], Any], mock: MockAPI
-) -> None:
+def test_only_the_async_client_takes_a_coroutine_function(kind: Any, wait: Callable[[Any], Any], mock: MockAPI) -> None:
     async def source() -> Token:
         return mock.token
 
