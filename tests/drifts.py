@@ -62,9 +62,9 @@ class Body:
         beside_key = self.key is not None and self.key <= cut
         if not 200 <= status < 300 and not beside_key:
             return False
-        if self.is_whole(cut):
-            return self.top_level
-        return self.candidates(cut) == {REAL} and (self.top_level or beside_key)
+        if not self.top_level and (cut == len(self.content) or not beside_key):
+            return False
+        return self.is_whole(cut) or self.candidates(cut) == {REAL}
 
 
 def write(body: Body, value: Any, chance: random.Random, space: bytes, escapes: float) -> None:
