@@ -74,7 +74,7 @@ def test_a_prefetch_that_fails_after_the_loop_was_left_is_neither_retried_nor_lo
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     before, requests = daemons(), []
-    begun = threading.Event()
+    begun, closed = threading.Event(), threading.Event()
 
     def respond(request: httpx.Request) -> httpx.Response:
         requests.append(request)
@@ -83,6 +83,7 @@ def test_a_prefetch_that_fails_after_the_loop_was_left_is_neither_retried_nor_lo
         # The garbage collector may run in any thread, and close a loop that nobody refers to.
         assert begun.wait(10)
         listed.close()
+        closed.set()
         return httpx.Response(429)
 
     with KeysClient(CANARY, transport=httpx.MockTransport(respond)) as keys:
@@ -92,7 +93,26 @@ def test_a_prefetch_that_fails_after_the_loop_was_left_is_neither_retried_nor_lo
         for thread in daemons() - before:
             thread.join(10)
         assert list(listed) == []
+    assert closed.is_set()
     assert len(requests) == 2
+    assert caplog.records == []
+
+
+def test_an_async_prefetch_that_failed_before_the_loop_was_left_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    responses = [httpx.Response(200, json=list_response(0, pages=2)), httpx.Response(403)]
+
+    async def main() -> None:
+        async with (
+            AsyncKeysClient(CANARY, transport=httpx.MockTransport(lambda _: responses.pop(0))) as keys,
+            contextlib.aclosing(aiter(keys.list(prefetch=True))) as listed,
+        ):
+            await anext(listed)
+            while len(asyncio.all_tasks()) > 1:
+                await asyncio.sleep(0)
+            assert responses == []
+
+    asyncio.run(main())
+    gc.collect()
     assert caplog.records == []
 
 
