@@ -160,8 +160,7 @@ def test_a_page_is_prefetched_in_the_context_of_the_loop_and_keeps_no_process_al
     assert not any(keeps_alive)
 
 
-# A fork closes the sockets of connections that it leaves, and Python may warn of that.
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # of the inherited connection, if the client drops it
 def test_after_a_fork_a_page_is_prefetched_again_over_a_new_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     with KeyServer(pages=3).running() as server, KeysClient(CANARY, base_url=server.url) as keys:
         listed = iter(keys.list(prefetch=True))
@@ -174,6 +173,7 @@ def test_after_a_fork_a_page_is_prefetched_again_over_a_new_connection(monkeypat
         before, after = set(server.ports[:2]), set(server.ports[2:])
         assert not before & after
         assert len(after) == 1
+    gc.collect()
 
 
 def test_a_child_that_leaves_a_loop_does_not_disturb_the_prefetch_of_its_parent() -> None:

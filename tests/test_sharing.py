@@ -139,6 +139,13 @@ def test_many_threads_share_a_client_over_sockets(mock: MockAPI) -> None:
         assert {key.name for key in keys.list(page_size=7)} == names | {"Manager"}
 
 
+@pytest.fixture
+def collected() -> Iterator[None]:
+    """Collect garbage after the fixtures of the test, which hold event loops, have ended."""
+    yield
+    gc.collect()
+
+
 def in_a_child(action: Callable[[], bool]) -> None:
     """Fork, and check that an action in the child returns True."""
     child = os.fork()
@@ -180,6 +187,7 @@ def test_a_child_that_closes_the_client_leaves_the_connection_of_its_parent_open
 # What runs in a child is invisible to coverage. The following two tests only pretend that the process changed.
 
 
+@pytest.mark.usefixtures("collected")
 @pytest.mark.filterwarnings("ignore::ResourceWarning")  # of the inherited connection, if the client drops it
 def test_a_client_in_another_process_opens_one_new_connection(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     with KeyServer().running() as server:
@@ -193,7 +201,6 @@ def test_a_client_in_another_process_opens_one_new_connection(make: Make, monkey
         assert inherited not in own
         assert len(set(own)) == 1
         assert server.wait_until(lambda: own[0] not in server.open_ports)
-        gc.collect()
 
 
 class Closing(httpx.MockTransport):
@@ -220,6 +227,7 @@ def test_closing_an_inherited_client_does_not_close_its_transport(
     assert transport.closed == (not forked)
 
 
+@pytest.mark.usefixtures("collected")
 @pytest.mark.filterwarnings("ignore::ResourceWarning")  # of the first loop, which ends before the client is closed
 def test_an_async_client_opens_a_connection_in_each_event_loop() -> None:
     async def use(keys: AsyncKeysClient) -> None:
@@ -234,8 +242,6 @@ def test_an_async_client_opens_a_connection_in_each_event_loop() -> None:
         first, second = set(server.ports[:2]), set(server.ports[2:])
         assert len(first) == len(second) == 1
         assert first != second
-        del keys
-        gc.collect()
 
 
 def test_a_client_can_be_neither_pickled_nor_copied_and_shows_no_token(make: Make, mock: MockAPI) -> None:

@@ -33,6 +33,13 @@ def wait() -> Iterator[Callable[[Any], Any]]:
     loop.close()
 
 
+@pytest.fixture
+def collected() -> Iterator[None]:
+    """Collect garbage after the fixtures of the test, which hold event loops, have ended."""
+    yield
+    gc.collect()
+
+
 def closed(client: Any) -> Any:
     return client.close() if isinstance(client, KeysClient) else client.aclose()
 
@@ -81,7 +88,7 @@ def test_closing_the_original_closes_it_and_it_warns_of_nothing(
         warnings.simplefilter("always")
         del with_it, each
         gc.collect()
-    assert caught == []
+    assert [str(warning.message) for warning in caught] == []
 
 
 clone_or_original_first = pytest.mark.parametrize("first", ["clone", "original"])
@@ -90,6 +97,7 @@ connections_may_be_dropped = pytest.mark.filterwarnings("ignore::ResourceWarning
 
 
 @clone_or_original_first
+@pytest.mark.usefixtures("collected")
 @connections_may_be_dropped
 def test_after_a_fork_all_share_one_new_connection_whichever_calls_first(
     kind: Any, wait: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch, first: str
@@ -111,10 +119,10 @@ def test_after_a_fork_all_share_one_new_connection_whichever_calls_first(
         assert inherited not in own
         wait(closed(client))
         assert server.wait_until(lambda: own[0] not in server.open_ports)
-        gc.collect()
 
 
 @clone_or_original_first
+@pytest.mark.usefixtures("collected")
 @connections_may_be_dropped
 def test_in_another_event_loop_all_share_one_new_connection_whichever_calls_first(first: str) -> None:
     async def show(*clients: AsyncKeysClient) -> None:
@@ -140,7 +148,6 @@ def test_in_another_event_loop_all_share_one_new_connection_whichever_calls_firs
         loops = [set(server.ports[:2]), set(server.ports[2:4]), set(server.ports[4:])]
         assert [len(ports) for ports in loops] == [1, 1, 1]
         assert len(set(server.ports)) == 3
-        gc.collect()
 
 
 def test_a_clone_of_a_subclass_has_its_class_and_attributes(
