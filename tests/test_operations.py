@@ -1,3 +1,5 @@
+"""What the operations send and reject, and what create and list make of a response."""
+
 from __future__ import annotations
 
 import json
@@ -7,209 +9,204 @@ from typing import Any
 import httpx
 import pytest
 
-from incident_io_keys import (
-    AccountRole,
-    APIStatusError,
-    InvalidRequestError,
-    InvalidResponseError,
-    TeamRole,
-    Token,
-)
-from incident_io_keys._operations import (
-    Operation,
-    create_key,
-    list_keys,
-)
+from incident_io_keys import AccountRole, APIStatusError, InvalidResponseError, KeysClient, TeamRole, Token
 from incident_io_keys_generated import contract
 
-from .answers import answer_of
 from .conftest import CANARY
+from .offline import rejected, returned, sent
 from .spec import example
 
+TOKEN = Token(example("create_response")["token"])
+LEAST, MOST = contract.API_KEY_DEFINITION_NAME_MIN_LENGTH, contract.API_KEY_DEFINITION_NAME_MAX_LENGTH
+SMALLEST, LARGEST = contract.LIST_API_KEYS_PAGE_SIZE_MINIMUM, contract.LIST_API_KEYS_PAGE_SIZE_MAXIMUM
 
-def create(**changes: Any) -> Operation[Any]:
-    arguments: dict[str, Any] = {"name": "a", "role_names": [], "team_ids": [], "team_role_names": []}
-    return create_key(**{**arguments, **changes})
+
+def create(keys: KeysClient, **changes: Any) -> Any:
+    return keys.create(**{"name": "a", "role_names": [], **changes})
+
+
+def page(keys: KeysClient, **arguments: Any) -> Any:
+    return next(keys.list(**arguments).pages())
+
+
+def created_with(**changes: Any) -> Any:
+    """The body that create sends."""
+    return json.loads(sent(lambda keys: create(keys, **changes)).content)
+
+
+def listed_with(**arguments: Any) -> dict[str, str]:
+    """The query that list sends."""
+    return dict(sent(lambda keys: page(keys, **arguments)).url.params)
 
 
 def problems(**changes: Any) -> list[str]:
-    with pytest.raises(InvalidRequestError) as caught:
-        create(**changes)
-    assert str(caught.value).startswith("create was not sent:\n  ")
-    return [str(problem) for problem in caught.value.problems]
+    """The problems for which create is rejected."""
+    error = rejected(lambda keys: create(keys, **changes))
+    assert str(error).startswith("create was not sent:\n")
+    return [str(problem) for problem in error.problems]
 
 
 def test_create_sends_the_example_of_its_reference_page() -> None:
     body = example("create_request")
-    # A member of the enum is as good as its name.
+    # A member of the enum is equivalent to its name.
     roles = [AccountRole(body["role_names"][0]), *body["role_names"][1:]]
     team_roles = [TeamRole(name) for name in body["team_role_names"]]
-    request = sent(create_key(**{**body, "role_names": roles, "team_role_names": team_roles}))
+    request = sent(lambda keys: keys.create(**{**body, "role_names": roles, "team_role_names": team_roles}))
     assert (request.method, str(request.url)) == ("POST", "https://api.example/base/v1/api_keys")
     assert request.headers["Content-Type"] == "application/json"
     assert json.loads(request.content) == body
 
 
-def test_create_sends_empty_lists_since_the_api_requires_all_four_members() -> None:
-    assert create().request["json"] == {"name": "a", "role_names": [], "team_ids": [], "team_role_names": []}
+def test_create_sends_empty_lists_because_the_api_requires_all_four_members() -> None:
+    assert created_with() == {"name": "a", "role_names": [], "team_ids": [], "team_role_names": []}
 
 
-def test_list_sends_its_page_size_and_leaves_out_a_cursor_that_is_not_given() -> None:
-    assert list_keys(page_size=2, after=None).request["params"] == {"page_size": 2}
-    assert list_keys(page_size=1, after="01F").request["params"] == {"page_size": 1, "after": "01F"}
-
-
-def sent(operation: Operation[Any]) -> httpx.Request:
-    """The request as httpx makes it."""
-    with httpx.Client(base_url="https://api.example/base") as client:
-        return client.build_request(**operation.request)
-
-
-LEAST, MOST = contract.API_KEY_DEFINITION_NAME_MIN_LENGTH, contract.API_KEY_DEFINITION_NAME_MAX_LENGTH
-SMALLEST, LARGEST = contract.LIST_API_KEYS_PAGE_SIZE_MINIMUM, contract.LIST_API_KEYS_PAGE_SIZE_MAXIMUM
+def test_list_sends_its_page_size_and_only_a_cursor_that_is_given() -> None:
+    assert listed_with(page_size=2) == {"page_size": "2"}
+    request = sent(lambda keys: page(keys, page_size=1, after="01F"))
+    assert (request.method, request.url.path, request.content) == ("GET", "/base/v1/api_keys", b"")
+    assert dict(request.url.params) == {"page_size": "1", "after": "01F"}
 
 
 @pytest.mark.parametrize("name", ["a" * LEAST, "a" * MOST, "ä" * MOST, "🔑" * MOST, " " * LEAST])
-def test_a_name_as_long_as_the_contract_allows_is_taken(name: str) -> None:
-    assert create(name=name).request["json"]["name"] == name
+def test_create_accepts_a_name_as_long_as_the_contract_allows(name: str) -> None:
+    assert created_with(name=name)["name"] == name
 
 
 @pytest.mark.parametrize(
-    ("name", "problem"),
+    ("name", "reason"),
     [
-        ("a" * (LEAST - 1), f"name: has {LEAST - 1} characters, but takes {LEAST} to {MOST} characters"),
-        ("a" * (MOST + 1), f"name: has {MOST + 1} characters, but takes {LEAST} to {MOST} characters"),
-        (None, f"name: takes a string of {LEAST} to {MOST} characters, not None"),
-        (b"a", f"name: takes a string of {LEAST} to {MOST} characters, not a value of type bytes"),
-        (Token(CANARY), f"name: takes a string of {LEAST} to {MOST} characters, not a value of type Token"),
-        ("a\ud800", "name: holds half of a surrogate pair, which no request can carry"),
+        ("a" * (LEAST - 1), f"has {LEAST - 1} characters"),
+        ("a" * (MOST + 1), f"has {MOST + 1} characters"),
+        (None, "None"),
+        (b"a", "bytes"),
+        (Token(CANARY), "type Token"),
+        ("a\ud800", "surrogate"),
     ],
 )
-def test_other_names_are_refused(name: object, problem: str) -> None:
-    assert problems(name=name) == [problem]
+def test_create_rejects_other_names(name: object, reason: str) -> None:
+    [problem] = problems(name=name)
+    assert problem.startswith("name: ")
+    assert reason in problem
+    assert reason == "surrogate" or f"{LEAST} to {MOST} characters" in problem
 
 
 @pytest.mark.parametrize(
-    ("team_ids", "problem"),
+    ("team_ids", "field", "reason"),
     [
-        ("01F", "team_ids: takes a list, not a single string; write ['01F']"),
-        ([""], "team_ids[0]: has 0 characters, but takes 1 or more characters"),
-        (["01F", 3], "team_ids[1]: takes a string of 1 or more characters, not a value of type int"),
-        (["\udfff"], "team_ids[0]: holds half of a surrogate pair, which no request can carry"),
+        ("01F", "team_ids", "['01F']"),
+        ([""], "team_ids[0]", "has 0 characters"),
+        (["01F", 3], "team_ids[1]", "type int"),
+        (["\udfff"], "team_ids[0]", "surrogate"),
     ],
 )
-def test_team_ids_are_a_list_of_strings(team_ids: object, problem: str) -> None:
-    assert problems(team_ids=team_ids, team_role_names=["schedules_editor"]) == [problem]
+def test_create_rejects_team_ids_other_than_a_list_of_strings(team_ids: object, field: str, reason: str) -> None:
+    [problem] = problems(team_ids=team_ids, team_role_names=["schedules_editor"])
+    assert problem.startswith(f"{field}: ")
+    assert reason in problem
 
 
-def test_strings_of_any_class_are_sent_as_their_text() -> None:
-    class Own(str, Enum):  # noqa: UP042 - its str() is another text than its value
+def test_a_string_of_a_subclass_is_sent_as_its_value() -> None:
+    class Own(str, Enum):  # noqa: UP042 - its str() differs from its value
         VIEWER = "viewer"
         TEAM = "01F"
         TEAM_ROLE = "schedules_editor"
 
-    body = create(name=Own.TEAM, role_names=[Own.VIEWER], team_ids=[Own.TEAM], team_role_names=[Own.TEAM_ROLE]).request[
-        "json"
-    ]
-    assert json.dumps(body) == json.dumps(
-        {"name": "01F", "role_names": ["viewer"], "team_ids": ["01F"], "team_role_names": ["schedules_editor"]}
-    )
-    assert str(list_keys(page_size=1, after=Own.TEAM).request["params"]["after"]) == "01F"
+    assert created_with(
+        name=Own.TEAM, role_names=[Own.VIEWER], team_ids=[Own.TEAM], team_role_names=[Own.TEAM_ROLE]
+    ) == {"name": "01F", "role_names": ["viewer"], "team_ids": ["01F"], "team_role_names": ["schedules_editor"]}
+    assert listed_with(after=Own.TEAM)["after"] == "01F"
 
 
-def test_iterators_are_read_once_and_whole() -> None:
-    operation = create(
-        team_ids=iter(["1", "2"]), team_role_names=iter(["schedules_editor"]), role_names=iter(["viewer"])
-    )
-    assert operation.request["json"]["team_ids"] == ["1", "2"]
-    assert operation.request["json"]["team_role_names"] == ["schedules_editor"]
-    assert operation.request["json"]["role_names"] == ["viewer"]
+def test_create_reads_an_iterator_once_and_completely() -> None:
+    lists = {"team_ids": ["1", "2"], "team_role_names": ["schedules_editor"], "role_names": ["viewer"]}
+    assert created_with(**{name: iter(items) for name, items in lists.items()}) == {"name": "a", **lists}
 
 
-def test_a_misspelled_team_role_is_one_problem_not_half_a_pair_too() -> None:
+def test_a_misspelled_team_role_is_not_also_reported_as_a_missing_one() -> None:
     assert len(problems(team_ids=["1"], team_role_names=["schedule_editor"])) == 1
 
 
-def test_everything_that_is_wrong_is_told_at_once() -> None:
+def test_create_reports_every_problem_together() -> None:
     found = problems(name="", role_names="viewer", team_ids=["", "x"], team_role_names=["viewer", "zzz"])
-    assert [problem.partition(":")[0] for problem in found] == [
-        "name",
-        "role_names",
-        "team_ids[0]",
-        "team_role_names[0]",
-        "team_role_names[1]",
-    ]
+    fields = [problem.partition(":")[0] for problem in found]
+    assert fields == ["name", "role_names", "team_ids[0]", "team_role_names[0]", "team_role_names[1]"]
 
 
 @pytest.mark.parametrize("page_size", [SMALLEST, LARGEST])
-def test_a_page_size_that_the_contract_allows_is_taken(page_size: int) -> None:
-    assert list_keys(page_size=page_size, after=None).request["params"]["page_size"] == page_size
-
-
-@pytest.mark.parametrize("page_size", [SMALLEST - 1, LARGEST + 1, -1, 25.0, "25", None, True])
-def test_other_page_sizes_are_refused(page_size: Any) -> None:
-    with pytest.raises(InvalidRequestError, match=f"page_size: .*{SMALLEST} to {LARGEST}"):
-        list_keys(page_size=page_size, after=None)
-
-
-def test_a_number_of_any_class_is_sent_as_a_number() -> None:
-    class Size(int, Enum):
-        SMALL = 2
-
-    assert str(list_keys(page_size=Size.SMALL, after=None).request["params"]["page_size"]) == "2"
-
-
-def test_a_number_too_long_to_write_out_is_refused_all_the_same() -> None:
-    with pytest.raises(InvalidRequestError, match="page_size: is far off, but takes"):
-        list_keys(page_size=10**5000, after=None)
-
-
-@pytest.mark.parametrize("after", ["", 3, "\ud800"])
-def test_a_cursor_is_a_string_that_is_not_empty(after: Any) -> None:
-    with pytest.raises(InvalidRequestError, match="after: "):
-        list_keys(page_size=1, after=after)
-
-
-@pytest.mark.parametrize("status", [200, 201, 202])
-def test_the_example_answer_of_create_becomes_a_key_and_its_token(status: int) -> None:
-    answer = example("create_response")
-    issued = create().decode(answer_of(status, json=answer))
-    assert issued.token.reveal() == answer["token"]
-    assert issued.api_key.to_dict() == answer["api_key"]
-
-
-def test_the_example_answer_of_list_becomes_keys() -> None:
-    answer = example("list_response")
-    body = list_keys(page_size=25, after=None).decode(answer_of(200, json=answer))
-    assert body.to_dict() == answer
-
-
-def test_what_the_api_adds_later_does_not_break_an_installed_client() -> None:
-    answer = example("list_response")
-    key = answer["api_keys"][0]
-    key["roles"].append({"name": "brand_new_role", "description": "", "scopes": [1]})
-    key.update(last_used_at="2026-01-01T00:00:00Z", comments="new", team_ids=["abc123"])
-    key["creator"] = {"workflow": {"id": "1"}}
-    answer["pagination_meta"]["total"] = 3
-    [read] = list_keys(page_size=25, after=None).decode(answer_of(200, json=answer)).api_keys
-    assert [role.name for role in read.roles] == ["viewer", "brand_new_role"]
-    assert read.team_ids == ("abc123",)
-    assert read.creator.user is None
-    assert read.creator.api_key is None
-
-
-def test_absent_and_null_are_none() -> None:
-    answer = example("create_response")["api_key"]
-    for user in ({"id": "1", "name": "a", "role": "b"}, {"id": "1", "name": "a", "role": "b", "email": None}):
-        answer["creator"] = {"user": user}
-        body = {"api_key": answer, "token": CANARY}
-        creator = create().decode(answer_of(201, json=body)).api_key.creator
-        assert creator.api_key is None
-        assert creator.user.email is None
+def test_list_accepts_a_page_size_that_the_contract_allows(page_size: int) -> None:
+    assert listed_with(page_size=page_size) == {"page_size": str(page_size)}
 
 
 @pytest.mark.parametrize(
-    ("spoil", "path", "reason"),
+    "page_size", [SMALLEST - 1, LARGEST + 1, -1, pytest.param(10**5000, id="huge"), 25.0, "25", None, True]
+)
+def test_list_rejects_other_page_sizes_before_the_iteration(page_size: Any) -> None:
+    [problem] = rejected(lambda keys: keys.list(page_size=page_size)).problems
+    assert problem.field == "page_size"
+    assert f"{SMALLEST} to {LARGEST}" in problem.message
+
+
+def test_a_number_of_a_subclass_is_sent_as_a_number() -> None:
+    class Size(int, Enum):
+        SMALL = 2
+
+    assert listed_with(page_size=Size.SMALL) == {"page_size": "2"}
+
+
+@pytest.mark.parametrize("after", ["", 3, "\ud800"])
+def test_list_rejects_a_cursor_that_is_empty_or_no_string(after: Any) -> None:
+    [problem] = rejected(lambda keys: keys.list(after=after)).problems
+    assert problem.field == "after"
+
+
+@pytest.mark.parametrize("status", [200, 201, 202])
+def test_create_returns_the_key_and_token_of_the_example(status: int) -> None:
+    body = example("create_response")
+    issued = returned(create, status, json=body)
+    assert issued.token.reveal() == body["token"]
+    assert issued.api_key.to_dict() == body["api_key"]
+
+
+def test_list_returns_the_page_of_the_example() -> None:
+    body = example("list_response")
+    listed = returned(page, 200, json=body)
+    assert [key.to_dict() for key in listed.keys] == body["api_keys"]
+    assert listed.after == body["pagination_meta"].get("after")
+
+
+def test_properties_and_roles_that_the_api_adds_later_do_not_break_a_client() -> None:
+    body = example("list_response")
+    key = body["api_keys"][0]
+    key["roles"].append({"name": "brand_new_role", "description": "", "scopes": [1]})
+    key.update(last_used_at="2026-01-01T00:00:00Z", comments="new", team_ids=["abc123"])
+    key["creator"] = {"workflow": {"id": "1"}}
+    body["pagination_meta"]["total"] = 3
+    [read] = returned(page, 200, json=body).keys
+    assert [role.name for role in read.roles] == ["viewer", "brand_new_role"]
+    assert (read.team_ids, read.comments) == (("abc123",), "new")
+    assert (read.creator.user, read.creator.api_key) == (None, None)
+
+
+def test_a_page_of_the_longest_names_and_comments_is_read() -> None:
+    body = example("list_response")
+    key = body["api_keys"][0]
+    key.update(name="🔑" * MOST, comments="🔑" * contract.API_KEY_DEFINITION_COMMENTS_MAX_LENGTH)
+    body["api_keys"] = [key] * LARGEST
+    stream = httpx.ByteStream(json.dumps(body, ensure_ascii=False).encode())
+    assert len(returned(page, 200, stream=stream).keys) == LARGEST
+
+
+@pytest.mark.parametrize("email", [{}, {"email": None}])
+def test_a_property_that_is_absent_or_null_is_none(email: dict[str, None]) -> None:
+    body = example("create_response")
+    body["api_key"]["creator"] = {"user": {"id": "1", "name": "a", "role": "b", **email}}
+    creator = returned(create, 201, json=body).api_key.creator
+    assert (creator.api_key, creator.user.email) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("change", "path", "reason"),
     [
         (lambda body: body["api_key"].pop("name"), "$.api_key", "missing required field `name`"),
         (lambda body: body["api_key"].update(name=3), "$.api_key.name", "Expected `str`, got `int`"),
@@ -219,28 +216,27 @@ def test_absent_and_null_are_none() -> None:
         (lambda body: body.update(api_key=None), "$.api_key", "got `null`"),
     ],
 )
-def test_an_answer_that_does_not_fit_names_the_place_and_still_gives_the_token(
-    spoil: Any, path: str, reason: str
+def test_an_error_of_a_response_that_does_not_fit_has_the_path_and_the_token(
+    change: Any, path: str, reason: str
 ) -> None:
     body = example("create_response")
-    spoil(body)
+    change(body)
     with pytest.raises(InvalidResponseError) as caught:
-        create().decode(answer_of(201, json=body))
-    assert caught.value.path == path
-    assert caught.value.token == Token(body["token"])
-    assert caught.value.may_have_applied
-    assert reason in str(caught.value)
-    assert f"at {path})" in str(caught.value)
-    assert "store it" in str(caught.value)
-    assert body["token"] not in str(caught.value)
+        returned(create, 201, json=body)
+    error = caught.value
+    assert (error.path, error.token, error.may_have_applied) == (path, TOKEN, True)
+    assert reason in str(error)
+    assert path in str(error)
+    assert TOKEN.reveal() not in str(error)
 
 
 @pytest.mark.parametrize(
-    "spoil",
+    "change",
     [
         lambda body: b"\xef\xbb\xbf" + body,
         lambda body: body.replace(b"My test", b"\n"),
         lambda body: body.replace(b"My test", b"\\ud800"),
+        lambda body: body.replace(b"My test", b"\xff"),
         lambda body: body.replace(b'"api_key"', b'"x": NaN, "api_key"'),
         lambda body: body.replace(b'"api_key"', b'"x": ' + b"[" * 10_000 + b"]" * 10_000 + b', "api_key"'),
         lambda body: body.replace(b"My test", b'\\"token\\": \\"other\\"'),
@@ -248,63 +244,50 @@ def test_an_answer_that_does_not_fit_names_the_place_and_still_gives_the_token(
         lambda body: body[:-1],
     ],
 )
-def test_a_token_that_arrived_whole_is_found_in_a_body_that_is_no_json(spoil: Any) -> None:
-    body = spoil(json.dumps(example("create_response")).encode())
+def test_a_complete_token_is_found_in_a_malformed_body(change: Any) -> None:
+    body = change(json.dumps(example("create_response")).encode())
     try:
-        found = create().decode(answer_of(201, content=body)).token
+        found = returned(create, 201, content=body).token
     except InvalidResponseError as error:
         found = error.token
-    assert found == Token(example("create_response")["token"])
-
-
-@pytest.mark.parametrize("body", [b'{"token": "one", "token": "two"', b'{"token": "cut', b'{"token": "\xff"'])
-def test_a_token_that_may_be_another_is_not_given(body: bytes) -> None:
-    with pytest.raises(InvalidResponseError) as caught:
-        create().decode(answer_of(201, content=body))
-    assert caught.value.token is None
+    assert found == TOKEN
 
 
 @pytest.mark.parametrize(("token", "kept"), [("", None), ("a b", Token("a b"))])
-def test_a_token_that_no_request_can_carry_is_a_misfit_but_not_lost(token: str, kept: Token | None) -> None:
+def test_a_token_that_no_request_can_carry_is_an_error_that_has_the_token(token: str, kept: Token | None) -> None:
     with pytest.raises(InvalidResponseError) as caught:
-        create().decode(answer_of(201, json={**example("create_response"), "token": token}))
+        returned(create, 201, json={**example("create_response"), "token": token})
     assert (caught.value.path, caught.value.token) == ("$.token", kept)
 
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{", b"<html>", b"\xff", b'{"token": "\xff"}', b"null", b"[]", b'{"x":' + b"[" * 100_000, b'{"token": 3}'],
+    [
+        *(b'{"token": "one", "token": "two"', b'{"token": "cut', b'{"token": "\xff"', b'{"token": "\xff"}'),
+        *(b"", b"{", b"<html>", b"\xff", b"null", b"[]", b'{"x":' + b"[" * 100_000, b'{"token": 3}'),
+    ],
+    ids=lambda body: body[:40],
 )
-def test_a_success_without_a_token_in_it_says_so_by_none(body: bytes) -> None:
+def test_an_error_has_no_token_if_the_body_has_none_that_is_complete_and_the_only_one(body: bytes) -> None:
     with pytest.raises(InvalidResponseError) as caught:
-        create().decode(answer_of(201, content=body))
+        returned(create, 201, content=body)
     assert caught.value.token is None
-    assert "store it" not in str(caught.value)
-
-
-def test_a_token_is_found_beside_bytes_that_are_no_text() -> None:
-    body = json.dumps(example("create_response")).encode().replace(b"My test", b"\xff")
-    with pytest.raises(InvalidResponseError) as caught:
-        create().decode(answer_of(201, content=body))
-    assert caught.value.token == Token(example("create_response")["token"])
+    assert caught.value.may_have_applied
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"{}", b'{"api_keys": []}', b"[" * 100_000, b'{"x":' + b"[" * 100_000])
-def test_a_list_that_does_not_fit_has_not_applied_anything(body: bytes) -> None:
+def test_a_list_whose_response_does_not_fit_has_changed_nothing(body: bytes) -> None:
     with pytest.raises(InvalidResponseError) as caught:
-        list_keys(page_size=1, after=None).decode(answer_of(200, content=body))
-    assert not caught.value.may_have_applied
-    assert caught.value.path == "$"
+        returned(page, 200, content=body)
+    assert (caught.value.path, caught.value.may_have_applied) == ("$", False)
 
 
 @pytest.mark.parametrize(
     ("status", "unknown"),
     [(400, False), (408, True), (409, False), (422, False), (429, False), (500, True), (504, True)],
 )
-def test_a_create_that_fails_says_whether_it_may_have_happened(status: int, unknown: bool) -> None:
-    with pytest.raises(APIStatusError) as caught:
-        create().decode(answer_of(status))
-    assert caught.value.may_have_applied is unknown
-    with pytest.raises(APIStatusError) as caught:
-        list_keys(page_size=1, after=None).decode(answer_of(status))
-    assert not caught.value.may_have_applied
+def test_an_error_says_whether_a_create_may_have_taken_effect(status: int, unknown: bool) -> None:
+    for call, may_have_applied in ((create, unknown), (page, False)):
+        with pytest.raises(APIStatusError) as caught:
+            returned(call, status)
+        assert caught.value.may_have_applied is may_have_applied
