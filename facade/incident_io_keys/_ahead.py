@@ -1,6 +1,6 @@
 """A value that is got in the background while its consumer is busy, by a thread or by a task.
 
-What goes wrong in the background is raised when the value is asked for. This module must not know what the value is.
+What goes wrong in the background is raised when the value is asked for.
 """
 
 from __future__ import annotations

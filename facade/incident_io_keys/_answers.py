@@ -1,7 +1,4 @@
-"""An answer: what came over the wire, and what its headers say of the caller's rate limit.
-
-This module must not know what the answer is to.
-"""
+"""An answer: what came over the wire, and what its headers say of the caller's rate limit."""
 
 from __future__ import annotations
 

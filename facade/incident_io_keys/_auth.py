@@ -1,7 +1,4 @@
-"""Where the token of a request comes from, and what tokens a request can carry.
-
-This module must not know which operation a request belongs to, nor how often it is sent.
-"""
+"""Where the token of a request comes from, and what tokens a request can carry."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeAlias, TypeVar
 
-from ._arguments import kind_of
+from ._validation import type_name
 from .errors import InvalidRequestError, Problem
 from .tokens import TOKEN_VARIABLE, Token, env_token, is_usable
 
@@ -98,7 +95,7 @@ class Credentials:
         if inspect.iscoroutine(given):
             given.close()  # or it would warn that nobody awaited it
         if not isinstance(token, Token):
-            message = f"{self._what}has to be a str or a Token, not {kind_of(token)}"
+            message = f"{self._what}has to be a str or a Token, not {type_name(token)}"
             return Problem(self._field, message, self._advice)
         if not token.reveal().strip():
             return Problem(self._field, f"{self._what}is missing or blank", self._advice)

@@ -1,7 +1,4 @@
-"""The body of an answer, as it arrives: how much of it is taken, and what it is once it is decoded.
-
-This module must not know what the answer is to.
-"""
+"""The body of an answer, as it arrives: how much of it is taken, and what it is once it is decoded."""
 
 from __future__ import annotations
 

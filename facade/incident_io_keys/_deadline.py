@@ -1,4 +1,4 @@
-"""The deadline of a call. This module must not know what is done until then."""
+"""The deadline of a call."""
 
 from __future__ import annotations
 

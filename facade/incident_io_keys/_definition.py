@@ -8,7 +8,7 @@ from typing import Any, cast
 from incident_io_keys_generated import contract
 from incident_io_keys_generated.models import AccountRole, APIKey, APIKeyDefinition, TeamRole
 
-from ._arguments import check_list, check_text
+from ._validation import check_list, check_text
 from .errors import Problem
 from .roles import check_team_pair, parse_roles
 

@@ -1,7 +1,4 @@
-"""One request and its answer: what goes on before it is sent, and what comes of whatever happens then.
-
-This module must not know who sends it, nor how often.
-"""
+"""One request and its answer: what goes on before it is sent, and what comes of whatever happens then."""
 
 from __future__ import annotations
 
@@ -15,9 +12,9 @@ import httpx
 
 from ._answers import Answer
 from ._bodies import Body
+from ._error_mapping import request_id_of
 from ._failures import closed_error, connection_error
-from ._refusals import request_id_of
-from ._retries import LOGGER, Call
+from ._retry import LOGGER, Call
 from ._scrubbing import scrub
 from .errors import redact
 from .tokens import Token

@@ -1,7 +1,4 @@
-"""How an error of the network becomes an exception.
-
-This module must not know how requests are made, sent or repeated.
-"""
+"""How an error of the network becomes an exception."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ from typing import Final
 
 import httpx
 
-from ._refusals import MAY_HAVE_APPLIED
+from ._error_mapping import MAY_HAVE_APPLIED
 from ._scrubbing import scrub
 from .errors import APIConnectionError, APITimeoutError, InvalidRequestError, Problem, redact
 from .tokens import Token

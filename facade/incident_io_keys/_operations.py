@@ -37,10 +37,10 @@ from incident_io_keys_generated.models import (
 )
 
 from ._answers import Answer
-from ._arguments import check_grace_period, check_id, check_text, check_whole_number, refuse, shown
 from ._definition import check_definition, definition_as_it_is, definition_of
-from ._recovery import UNREADABLE, find_token
-from ._refusals import response_of, status_error
+from ._error_mapping import response_of, status_error
+from ._token_recovery import UNREADABLE, find_token
+from ._validation import check_grace_period, check_id, check_text, check_whole_number, quote, raise_if_invalid
 from .errors import InvalidResponseError, Problem
 from .roles import check_team_pair
 from .tokens import IssuedKey, Token, is_usable
@@ -211,7 +211,7 @@ def update_key(
         },
         problems,
     )
-    refuse("update was not sent", problems)
+    raise_if_invalid("update was not sent", problems)
     return _update(checked, definition)
 
 
@@ -248,7 +248,7 @@ def edit_key(
     }
     given = {field: value for field, value in arguments.items() if value is not None}
     changes = check_definition(given, problems)
-    refuse("edit was not sent", problems)
+    raise_if_invalid("edit was not sent", problems)
 
     def update(key: APIKey) -> Operation[APIKey]:
         if key.id != checked:
@@ -258,7 +258,7 @@ def edit_key(
         definition = evolve(definition_as_it_is(key), **changes)
         if {"team_ids", "team_role_names"} & changes.keys():
             check_team_pair(definition.team_ids, definition.team_role_names, problems)
-        refuse("edit was not sent", problems)
+        raise_if_invalid("edit was not sent", problems)
         return _update(checked, definition)
 
     return show_key(checked), update
@@ -293,7 +293,7 @@ def rotate_key(key_id: str, *, grace_period_minutes: int) -> Operation[IssuedKey
 
 
 def _checked(operation: Operation[T], problems: list[Problem]) -> Operation[T]:
-    refuse(f"{operation.name} was not sent", problems)
+    raise_if_invalid(f"{operation.name} was not sent", problems)
     return operation
 
 
@@ -333,7 +333,7 @@ def _misfit(
     message += f", but the body does not fit the contract: {reason} (at {path})"
     kind = answer.headers.get("Content-Type", "")
     if "json" not in kind:
-        message += f"; its Content-Type is {shown(kind)}"
+        message += f"; its Content-Type is {quote(kind)}"
     if issued is not None:
         message += "; the token that was issued is the token of this error: store it"
     return InvalidResponseError(message, path=path, token=issued, may_have_applied=operation.writes)

@@ -1,7 +1,4 @@
-"""Takes tokens out of errors that passed through other people's code.
-
-This module must not know what failed, nor how.
-"""
+"""Takes tokens out of errors that passed through other people's code."""
 
 from __future__ import annotations
 

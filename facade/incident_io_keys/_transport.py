@@ -1,7 +1,7 @@
 """A sync transport that keeps the deadline of a call, even where a server sends a byte now and then.
 
 httpx bounds each step on the network, and not their sum. An async call can be cancelled from outside; a sync one has to
-be bounded at every single read and write. This module must not know what is sent.
+be bounded at every single read and write.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""The forms in which the API tells how long to wait.
-
-This module must not know who waits, nor for what.
-"""
+"""The forms in which the API tells how long to wait."""
 
 from __future__ import annotations
 

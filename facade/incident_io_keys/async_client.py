@@ -1,8 +1,4 @@
-"""The async client: thin methods over the operations, the twin of the sync one in `client`.
-
-This module must not know what a request or a response looks like (`_operations` does), nor how one is sent (`_sending`
-does).
-"""
+"""The async client: thin methods over the operations, the twin of the sync one in `client`."""
 
 from __future__ import annotations
 
@@ -14,8 +10,8 @@ from incident_io_keys_generated import contract
 from incident_io_keys_generated.contract import AccountRoleName, TeamRoleName
 from incident_io_keys_generated.models import AccountRole, APIKey, ListAPIKeysResponse, Role, TeamRole
 
-from ._arguments import refuse
 from ._auth import AsyncTokenSource, hidden
+from ._validation import raise_if_invalid
 from .client import BaseClient
 from .errors import Problem
 from .pagination import AsyncKeyPager
@@ -25,8 +21,8 @@ if TYPE_CHECKING:
     import httpx
 
     from ._ahead import AsyncAhead
+    from ._base_client import AsyncSender
     from ._operations import Operation
-    from ._sending import AsyncSender
 
 
 class AsyncKeysClient(BaseClient):
@@ -68,8 +64,8 @@ class AsyncKeysClient(BaseClient):
     ) -> None:
         # Before anything can be raised: a traceback may show the locals of the frames that it went through.
         token = hidden(token)
-        from ._sending import AsyncSender
-        from ._settings import read_settings
+        from ._base_client import AsyncSender
+        from ._config import read_settings
 
         problems: list[Problem] = []
         settings = read_settings(
@@ -84,7 +80,7 @@ class AsyncKeysClient(BaseClient):
             asynchronous=True,
         )
         del token, base_url  # what is no token, and no URL, may be one in the wrong place
-        refuse("the client was not made", problems)
+        raise_if_invalid("the client was not made", problems)
         self._sender = AsyncSender(settings)
 
     def list(
@@ -310,7 +306,7 @@ class AsyncKeysClient(BaseClient):
         problems: list[Problem] = []
         other = self._lent(token, problems)
         del token  # what is no token may be one in the wrong place
-        refuse("the client was not made", problems)
+        raise_if_invalid("the client was not made", problems)
         return other
 
     async def aclose(self) -> None:

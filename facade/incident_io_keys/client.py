@@ -1,8 +1,4 @@
-"""The sync client: thin methods over the operations. Its async twin is in `async_client`; a test compares the two.
-
-This module must not know what a request or a response looks like (`_operations` does), nor how one is sent (`_sending`
-does).
-"""
+"""The sync client: thin methods over the operations. Its async twin is in `async_client`; a test compares the two."""
 
 from __future__ import annotations
 
@@ -16,8 +12,8 @@ from incident_io_keys_generated.contract import AccountRoleName, TeamRoleName
 from incident_io_keys_generated.models import AccountRole, APIKey, ListAPIKeysResponse, Role, TeamRole
 
 from ._answers import RateLimit
-from ._arguments import refuse
 from ._auth import TokenSource, credentials, hidden
+from ._validation import raise_if_invalid
 from .errors import Problem, redact
 from .pagination import KeyPager
 from .tokens import IssuedKey, Token
@@ -26,8 +22,8 @@ if TYPE_CHECKING:
     import httpx
 
     from ._ahead import Ahead
+    from ._base_client import AsyncSender, Sender
     from ._operations import Operation
-    from ._sending import AsyncSender, Sender
 
 
 class BaseClient:
@@ -104,8 +100,8 @@ class KeysClient(BaseClient):
     ) -> None:
         # Before anything can be raised: a traceback may show the locals of the frames that it went through.
         token = hidden(token)
-        from ._sending import Sender
-        from ._settings import read_settings
+        from ._base_client import Sender
+        from ._config import read_settings
 
         problems: list[Problem] = []
         settings = read_settings(
@@ -120,7 +116,7 @@ class KeysClient(BaseClient):
             asynchronous=False,
         )
         del token, base_url  # what is no token, and no URL, may be one in the wrong place
-        refuse("the client was not made", problems)
+        raise_if_invalid("the client was not made", problems)
         self._sender = Sender(settings)
 
     def list(
@@ -346,7 +342,7 @@ class KeysClient(BaseClient):
         problems: list[Problem] = []
         other = self._lent(token, problems)
         del token  # what is no token may be one in the wrong place
-        refuse("the client was not made", problems)
+        raise_if_invalid("the client was not made", problems)
         return other
 
     def close(self) -> None:

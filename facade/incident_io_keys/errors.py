@@ -1,7 +1,6 @@
 """Every exception that the client raises.
 
-All of them pickle, and none holds a token that would show. This module must not know when they are raised: how a
-response or an error of the network becomes one of them, `_failures` knows.
+All of them pickle, and none holds a token that would show.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Pages of keys, and the iteration over all of them.
-
-This module must not know how a page is fetched: it is handed functions for that.
-"""
+"""Pages of keys, and the iteration over all of them."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ from attrs import frozen
 
 from incident_io_keys_generated.models import APIKey, ListAPIKeysResponse
 
-from ._arguments import shown
+from ._validation import quote
 from .errors import PaginationError
 
 if TYPE_CHECKING:
@@ -62,7 +59,7 @@ class _Course:
         if self._ended:
             return False
         if not self.leads_on():
-            raise PaginationError(f"the API gave the cursor {shown(self.after or '')} twice: going on would never end")
+            raise PaginationError(f"the API gave the cursor {quote(self.after or '')} twice: going on would never end")
         self._seen.add(self.after)
         return True
 

@@ -8,7 +8,7 @@ from typing import Final, TypeVar, cast
 
 from incident_io_keys_generated.models import AccountRole, Role, TeamRole
 
-from ._arguments import check_list, check_text, kind_of, shown, text_of
+from ._validation import check_list, check_text, plain_str, quote, type_name
 from .errors import Problem
 
 RoleT = TypeVar("RoleT", AccountRole, TeamRole)
@@ -64,22 +64,22 @@ def _known_role(field: str, value: object, kind: type[RoleT]) -> RoleT | Problem
     other = TeamRole if kind is AccountRole else AccountRole
     noun, other_noun, belongs = _NOUN[kind], _NOUN[other], f"it belongs to {_ARGUMENT[other]}"
     if not isinstance(value, str):
-        return Problem(field, f"takes {noun}, its name or a Role, not {kind_of(value)}")
+        return Problem(field, f"takes {noun}, its name or a Role, not {type_name(value)}")
     names, other_names = ([role.value for role in roles] for roles in (kind, other))
     # The lists overlap. A plain name means the role of this list; an enum member always means its own list.
     if isinstance(value, other):
         hint = f"; for the role of that name here, write {kind.__name__}.{value.name}" if value in names else ""
         return Problem(field, f"{other.__name__}.{value.name} is {other_noun}, not {noun}", belongs + hint)
     if value in names:
-        return kind(text_of(value))
+        return kind(plain_str(value))
     if value in other_names:
-        return Problem(field, f"{shown(value)} is {other_noun}, not {noun}", belongs)
+        return Problem(field, f"{quote(value)} is {other_noun}, not {noun}", belongs)
     hint = _NEWER
     if close := similar_roles(value, names):
         hint = f"did you mean {_quoted(close)}? {_NEWER[0].upper()}{_NEWER[1:]}"
     elif close := similar_roles(value, other_names):
         hint = f"did you mean {_quoted(close)}? That is {other_noun}, and {belongs}"
-    return Problem(field, f"unknown role {shown(value)}", hint)
+    return Problem(field, f"unknown role {quote(value)}", hint)
 
 
 def _quoted(names: Iterable[str]) -> str:

@@ -1,7 +1,4 @@
-"""Tokens, which carry a secret and do not show it, and the sources that they come from.
-
-This module must not know what a token is used for, nor how a request is made.
-"""
+"""Tokens, which carry a secret and do not show it, and the sources that they come from."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ from attrs import frozen
 
 from incident_io_keys_generated.models import APIKey
 
-from ._arguments import text_of
+from ._validation import plain_str
 from .errors import REDACTED
 
 TOKEN_VARIABLE: Final = "INCIDENT_API_KEY"  # noqa: S105 - the name of a variable
@@ -48,7 +45,7 @@ class Token:
             kind = type(plain).__name__
             del plain  # it may be a secret all the same (bytes, say), and a traceback can show locals
             raise TypeError(f"a token is made from a str, not from {kind}")
-        object.__setattr__(self, "_plain", text_of(plain))
+        object.__setattr__(self, "_plain", plain_str(plain))
 
     def reveal(self) -> str:
         """Return the plain text. Whoever calls this takes care of it."""

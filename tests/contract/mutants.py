@@ -264,12 +264,12 @@ MUTANTS = [
     Mutant(
         "nothing is checked before it is sent",
         "_operations.py",
-        'refuse(f"{operation.name} was not sent", problems)',
+        'raise_if_invalid(f"{operation.name} was not sent", problems)',
         "pass",
     ),
     Mutant(
         "a grace period out of bounds is sent",
-        "_arguments.py",
+        "_validation.py",
         "GRACE_PERIOD_MINUTES_MAXIMUM,",
         "GRACE_PERIOD_MINUTES_MAXIMUM + 1,",
     ),
@@ -285,7 +285,7 @@ MUTANTS = [
     ),
     Mutant(
         "a drifted answer costs the token",
-        "_recovery.py",
+        "_token_recovery.py",
         "return tokens.pop() if len(tokens) == 1 else None",
         "return None",
     ),
@@ -305,13 +305,13 @@ MUTANTS = [
     ),
     Mutant(
         "a refusal for the rate is final",
-        "_retries.py",
+        "_retry.py",
         "if isinstance(error, RateLimitError):\n        return True",
         "if isinstance(error, RateLimitError):\n        return False",
     ),
     Mutant(
         "there is one attempt too few",
-        "_retries.py",
+        "_retry.py",
         "self.number >= self.attempts",
         "self.number >= self.attempts - 1",
     ),

@@ -145,7 +145,7 @@ def test_what_breaks_callers_is_found_wherever_it_is_written(released: Project) 
     rotate_due = released.root / package / "custody" / "_rotate_due.py"  # public by another module's name
     rotate_due.write_text(rotate_due.read_text().replace("at_once", "parallel"))
     released.edit("        age_seconds: float = 0,\n", "        age: float = 0,\n", file=f"{package}/testing/_mock.py")
-    released.edit("def refuse(outcome", "def refuse(what, outcome", file=f"{package}/_arguments.py")  # of no concern
+    released.edit("def raise_if_invalid(outcome", "def raise_if_invalid(what, outcome", file=f"{package}/_validation.py")  # of no concern
     roles = "generated/incident_io_keys_generated/models/team_role.py"
     released.edit("    SCHEDULES_READER =", "    SCHEDULES_SEER =", file=roles)
     told = since(released, "v0.1.0")

@@ -1,4 +1,4 @@
-"""How long ago something was: in words, and whether that is long. This module must not know of what."""
+"""How long ago something was: in words, and whether that is long."""
 
 from __future__ import annotations
 

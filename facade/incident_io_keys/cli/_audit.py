@@ -1,7 +1,4 @@
-"""What a security review wants to know of an organisation's keys: the rules, and what they find.
-
-This module must not know where the keys come from, nor how a report looks.
-"""
+"""What a security review wants to know of an organisation's keys: the rules, and what they find."""
 
 from __future__ import annotations
 

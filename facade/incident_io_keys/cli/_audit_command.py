@@ -1,4 +1,4 @@
-"""`audit`: the review of all keys. This module must not know the rules, nor how a report looks."""
+"""`audit`: the review of all keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How rich writes to one of the streams. This module must not know what is written."""
+"""How rich writes to one of the streams."""
 
 from __future__ import annotations
 

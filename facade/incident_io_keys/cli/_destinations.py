@@ -1,7 +1,4 @@
-"""Where a token goes that the command has issued: a file, a directory of files, a keyring, or standard output.
-
-This module must not know which operation issued it.
-"""
+"""Where a token goes that the command has issued: a file, a directory of files, a keyring, or standard output."""
 
 from __future__ import annotations
 

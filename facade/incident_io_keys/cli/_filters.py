@@ -1,4 +1,4 @@
-"""Which keys are meant: by role, team, name, and the age of their token. This module must not know why."""
+"""Which keys are meant: by role, team, name, and the age of their token."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from attrs import frozen
 
 from incident_io_keys_generated.models import APIKey
 
-from .._arguments import refuse
+from .._validation import raise_if_invalid
 from ..custody._created import utc
 from ..custody._due import is_due, limit_of
 from ..errors import Problem
@@ -88,7 +88,7 @@ def limit_ago(age: str, now: datetime, option: str = "older_than") -> datetime:
     """
     problems: list[Problem] = []
     limit = limit_of(age, now, problems, option)
-    refuse("nothing was sent", problems)
+    raise_if_invalid("nothing was sent", problems)
     return limit
 
 
@@ -115,4 +115,4 @@ def refuse_unknown_roles(terminal: Terminal, names: Iterable[str], held: set[str
             problems.append(Problem(name, message, f"did you mean {close[0]!r}?"))
         else:
             terminal.tell(f"{name}: {message}")
-    refuse("it may be a typing error", problems)
+    raise_if_invalid("it may be a typing error", problems)

@@ -1,7 +1,7 @@
 """The report of an audit as one page for a browser, which asks for nothing from elsewhere.
 
 Everything that comes from the API goes through Jinja's escaping; were something to slip through, the page's own policy
-lets no script run but the one whose hash it names. This module must not know the rules.
+lets no script run but the one whose hash it names.
 """
 
 from __future__ import annotations

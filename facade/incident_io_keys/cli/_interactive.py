@@ -1,7 +1,4 @@
-"""`create --interactive`: asks for what a key is to be, and where its token goes.
-
-This module must not know how it is created.
-"""
+"""`create --interactive`: asks for what a key is to be, and where its token goes."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ from rich.text import Text
 from incident_io_keys_generated import contract
 from incident_io_keys_generated.models import AccountRole, TeamRole
 
-from .._arguments import check_text
+from .._validation import check_text
 from ..errors import Problem
 from ..roles import parse_roles
 from ._destinations import check_place

@@ -1,7 +1,4 @@
-"""Runs the command, and turns whatever comes of it into an exit code.
-
-This module must not know what the commands do.
-"""
+"""Runs the command, and turns whatever comes of it into an exit code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`--dry-run`: which request would be sent. This module must not know for which command."""
+"""`--dry-run`: which request would be sent."""
 
 from __future__ import annotations
 

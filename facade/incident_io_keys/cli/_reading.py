@@ -1,4 +1,4 @@
-"""`list`, `show` and `roles`: what only reads. This module must not know how keys look when they are written."""
+"""`list`, `show` and `roles`: what only reads."""
 
 from __future__ import annotations
 

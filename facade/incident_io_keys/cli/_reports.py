@@ -1,7 +1,4 @@
-"""How the report of an audit looks: on a terminal, as JSON, as Markdown. `_html` has the page for a browser.
-
-This module must not know the rules.
-"""
+"""How the report of an audit looks: on a terminal, as JSON, as Markdown. `_html` has the page for a browser."""
 
 from __future__ import annotations
 

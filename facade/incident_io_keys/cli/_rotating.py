@@ -1,7 +1,4 @@
-"""`rotate` and `resume`: new tokens for old ones, and what an earlier run left. Custody does both.
-
-This module must not know where a token goes to.
-"""
+"""`rotate` and `resume`: new tokens for old ones, and what an earlier run left. Custody does both."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ import click
 from incident_io_keys_generated import contract
 from incident_io_keys_generated.models import APIKey
 
-from .._arguments import check_grace_period, refuse
+from .._validation import check_grace_period, raise_if_invalid
 from ..client import KeysClient
 from ..custody import Keeper, Rotated, rotate_due, rotate_into
 from ..custody import resume as finish
@@ -85,7 +82,7 @@ def rotate(
         keeper = check_place(session, into, problems, force=force, show_token=show_token)
     if id is not None:
         problems += problems_of(lambda keys: keys.rotate(id))
-    refuse("nothing was rotated", problems)
+    raise_if_invalid("nothing was rotated", problems)
     if id is not None and dry_run:
         write_request(session, output, lambda keys: keys.rotate(id, grace_period_minutes=grace))
     elif id is not None:
@@ -236,7 +233,7 @@ def resume(session: Session, into: dict[str, Any], force: bool, output: str | No
     """
     problems: list[Problem] = []
     keeper = check_place(session, into, problems, force=force, resuming=True)
-    refuse("nothing was resumed", problems)
+    raise_if_invalid("nothing was resumed", problems)
     assert keeper is not None, "standard output is not among the options"  # noqa: S101 - for the type checker
     with session.client() as keys:
         results = finish(keys, keeper)

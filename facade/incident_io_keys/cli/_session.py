@@ -1,4 +1,4 @@
-"""What one run of the command has in its hands. This module must not know what the commands do."""
+"""What one run of the command has in its hands."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Session:
         """Where the keys are: the name of the host, and its port if that is not the usual one."""
         import httpx
 
-        from .._settings import URL_VARIABLE
+        from .._config import URL_VARIABLE
 
         return httpx.URL(os.environ.get(URL_VARIABLE) or contract.SERVER).netloc.decode()
 

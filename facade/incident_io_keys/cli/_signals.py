@@ -1,4 +1,4 @@
-"""Signals that end the command. This module must not know what they interrupt."""
+"""Signals that end the command."""
 
 from __future__ import annotations
 

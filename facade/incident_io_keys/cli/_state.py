@@ -1,7 +1,4 @@
-"""What outlives a run of the command, in a directory of the user's own.
-
-This module must not know what the commands do.
-"""
+"""What outlives a run of the command, in a directory of the user's own."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Keys as a person reads them on a terminal: many in a table, one in full.
-
-This module must not know where keys come from.
-"""
+"""Keys as a person reads them on a terminal: many in a table, one in full."""
 
 from __future__ import annotations
 

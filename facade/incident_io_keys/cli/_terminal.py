@@ -1,7 +1,4 @@
-"""Where the command writes and whom it asks: standard output, standard error, and the person at the terminal.
-
-This module must not know what is written.
-"""
+"""Where the command writes and whom it asks: standard output, standard error, and the person at the terminal."""
 
 from __future__ import annotations
 

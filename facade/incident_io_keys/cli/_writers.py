@@ -1,7 +1,4 @@
-"""How keys are written, page after page, so that the first of thousands is there with the first page.
-
-This module must not know where keys come from.
-"""
+"""How keys are written, page after page, so that the first of thousands is there with the first page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`create`, `update` and `delete`: what changes keys. This module must not know where a token goes to."""
+"""`create`, `update` and `delete`: what changes keys."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 
 from incident_io_keys_generated.models import AccountRole, APIKey, Role, TeamRole
 
-from .._arguments import refuse
+from .._validation import raise_if_invalid
 from ..client import KeysClient
 from ..custody import create_into
 from ..errors import Problem
@@ -89,7 +89,7 @@ def create(
     keeper = None
     if not dry_run or show_token or any(into.values()):
         keeper = check_place(session, into, problems, force=force, show_token=show_token)
-    refuse("create was not sent", problems)
+    raise_if_invalid("create was not sent", problems)
     if dry_run:
         write_request(session, output, lambda keys: keys.create(**definition))
         return
@@ -161,7 +161,7 @@ def update(session: Session, /, id: str, yes: bool, dry_run: bool, output: str |
         sent = {**after, **_roles(key, after, changes)}
         changed = {field: value for field, value in sent.items() if after[field] != before[field]}
         # What cannot be sent need not be asked for.
-        refuse("update was not sent", problems_of(lambda dry: dry.edit(id, **changed), key))
+        raise_if_invalid("update was not sent", problems_of(lambda dry: dry.edit(id, **changed), key))
         _show_changes(session, key, before, after)
         if dry_run:
             write_request(session, output, lambda dry: dry.edit(id, **changed), key)

@@ -11,8 +11,8 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Final
 
-from .._arguments import check_list, check_path, check_text, check_whole_number, refuse
 from .._scrubbing import scrub
+from .._validation import check_list, check_path, check_text, check_whole_number, raise_if_invalid
 from ..errors import Problem, redact
 from ..tokens import Token, is_usable
 from ._errors import KeeperError
@@ -76,7 +76,7 @@ class CommandKeeper:
             check_whole_number(f"absent[{index}]", code, problems, low=1, high=255) for index, code in enumerate(codes)
         )
         self._journal = check_path("journal", journal, problems)
-        refuse("the keeper was not made", problems)
+        raise_if_invalid("the keeper was not made", problems)
         self._timeout = timeout
 
     @property

@@ -1,7 +1,4 @@
-"""Finds the key that a create may have left whose answer was lost, and adopts or deletes it.
-
-This module must not know where tokens are kept.
-"""
+"""Finds the key that a create may have left whose answer was lost, and adopts or deletes it."""
 
 from __future__ import annotations
 
@@ -11,7 +8,7 @@ from typing import Any, Final, Literal, overload
 
 from incident_io_keys_generated.models import AccountRole, APIKey, TeamRole
 
-from .._arguments import check_instant, check_list, check_text, refuse
+from .._validation import check_instant, check_list, check_text, raise_if_invalid
 from ..async_client import AsyncKeysClient
 from ..client import KeysClient
 from ..errors import Problem
@@ -44,7 +41,7 @@ def check_caller(outcome: str, caller: str | None, keys: Iterable[APIKey]) -> No
         problem = Problem(
             "caller", "is no key that may manage keys", "give the ID of the key whose token the client has"
         )
-        refuse(outcome, [problem])
+        raise_if_invalid(outcome, [problem])
 
 
 def candidates(
@@ -196,7 +193,7 @@ def _check(
     ids = [check_text(f"known[{index}]", each, problems, low=1) for index, each in enumerate(listed or ())]
     if caller is not None:
         check_text("caller", caller, problems, low=1)
-    refuse(f"{what} did nothing", problems)
+    raise_if_invalid(f"{what} did nothing", problems)
     return None if listed is None else frozenset(ids)
 
 

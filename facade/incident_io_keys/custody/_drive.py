@@ -1,7 +1,7 @@
 """Runs procedures that do no I/O themselves, in a sync and an async twin.
 
 A procedure is a generator: it yields what is to be done, and goes on with what came of it. What custody does is thus
-written once, whatever client it is done with. This module must not know any procedure.
+written once, whatever client it is done with.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from attrs import frozen
 
-from .._arguments import kind_of
 from .._scrubbing import scrub
+from .._validation import type_name
 from ..async_client import AsyncKeysClient
 from ..client import KeysClient
 from ..errors import IncidentIOError, Problem, redact
@@ -129,7 +129,7 @@ def load(keeper: Keeper, key_id: str) -> Steps[Token | None]:
 def _loaded(keeper: Keeper, key_id: str) -> Token | None:
     found: Any = keeper.load(key_id)
     if found is not None and not isinstance(found, Token):
-        raise KeeperError(f"the keeper gives {kind_of(found)}, and not a Token")
+        raise KeeperError(f"the keeper gives {type_name(found)}, and not a Token")
     return found
 
 

@@ -1,4 +1,4 @@
-"""Which keys have had their token for too long. This module must not know what is done about that."""
+"""Which keys have had their token for too long."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dateutil.relativedelta import relativedelta
 
 from incident_io_keys_generated.models import APIKey
 
-from .._arguments import check_instant, kind_of, refuse, shown
+from .._validation import check_instant, quote, raise_if_invalid, type_name
 from ..async_client import AsyncKeysClient
 from ..client import KeysClient
 from ..errors import Problem
@@ -48,7 +48,7 @@ def due(client: Client, *, older_than: Age, now: datetime | None = None) -> Iter
     problems: list[Problem] = []
     check_client(client, problems)
     limit = limit_of(older_than, now, problems)
-    refuse("due did nothing", problems)
+    raise_if_invalid("due did nothing", problems)
     if isinstance(client, AsyncKeysClient):
         return (key async for key in client.list() if is_due(key, limit))
     return (key for key in client.list() if is_due(key, limit))
@@ -82,13 +82,13 @@ def _age(older_than: object, problems: list[Problem], field: str) -> timedelta |
     example = 'such as "90 days" or "3 months"'
     if not isinstance(older_than, str):
         advice = f"give a timedelta, or a text {example}"
-        problems.append(Problem(field, f"takes an age, not {kind_of(older_than)}", advice))
+        problems.append(Problem(field, f"takes an age, not {type_name(older_than)}", advice))
         return timedelta(1)
     age, position = relativedelta(), 0
     while match := _PART.match(older_than, position):
         age += relativedelta(**{f"{match[2]}s": int(match[1])})  # type: ignore[arg-type]
         position = match.end()
     if not position or older_than[position:].strip():
-        problems.append(Problem(field, f"{shown(older_than)} is no age", f"write one {example}"))
+        problems.append(Problem(field, f"{quote(older_than)} is no age", f"write one {example}"))
         return timedelta(1)
     return age

@@ -1,4 +1,4 @@
-"""What goes wrong on a token's way to its place. This module must not know what that place is."""
+"""What goes wrong on a token's way to its place."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """Keepers that keep tokens in files: one for each key, or one line of a dotenv file.
 
-No local of a function here that can fail holds what is in a file: a traceback that shows locals would show it. This
-module must not know where tokens come from.
+No local of a function here that can fail holds what is in a file: a traceback that shows locals would show it.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from .._arguments import check_path, refuse, text_of
+from .._validation import check_path, plain_str, raise_if_invalid
 from ..errors import Problem
 from ..tokens import Token
 from . import _files
@@ -46,7 +45,7 @@ class FileKeeper:
     def __init__(self, directory: str | os.PathLike[str]) -> None:
         problems: list[Problem] = []
         self._directory = check_path("directory", directory, problems)
-        refuse("the keeper was not made", problems)
+        raise_if_invalid("the keeper was not made", problems)
 
     @property
     def journal(self) -> Path:
@@ -127,10 +126,10 @@ class EnvFileKeeper:
         problems: list[Problem] = []
         self._path = check_path("path", path, problems)
         name: object = variable
-        self._variable = text_of(name) if isinstance(name, str) else ""
+        self._variable = plain_str(name) if isinstance(name, str) else ""
         if not _VARIABLE.fullmatch(self._variable):
             problems.append(Problem("variable", "takes letters, digits and underscores, a digit not first"))
-        refuse("the keeper was not made", problems)
+        raise_if_invalid("the keeper was not made", problems)
         # What a link points to is replaced, and not the link. Path.resolve fails with a link to itself.
         self._path = Path(os.path.realpath(self._path))
         # Or the quoted value of another variable: where it has several lines, one of them can look like ours.

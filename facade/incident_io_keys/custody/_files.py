@@ -1,7 +1,6 @@
 """Files that outlive a crash: replaced as a whole, or not at all.
 
-No local of these functions holds the content of a file: a traceback that shows locals would show the tokens in it. This
-module must not know what is in the files.
+No local of these functions holds the content of a file: a traceback that shows locals would show the tokens in it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Brings the token of a new key, or the new token of a key, to a keeper: what is called, and with which arguments.
-
-This module must not know how it is done; `_issue` does.
-"""
+"""Brings the token of a new key, or the new token of a key, to a keeper: what is called, and with which arguments."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ from incident_io_keys_generated import contract
 from incident_io_keys_generated.contract import AccountRoleName, TeamRoleName
 from incident_io_keys_generated.models import AccountRole, Role, TeamRole
 
-from .._arguments import check_list, refuse
+from .._validation import check_list, raise_if_invalid
 from ..async_client import AsyncKeysClient
 from ..client import KeysClient
 from ..errors import InvalidRequestError, Problem
@@ -159,7 +156,7 @@ def _check(what: str, client: object, keeper: object, problems: list[Problem], o
         operation()
     except InvalidRequestError as error:
         problems += [problem for problem in error.problems if problem.field not in {each.field for each in problems}]
-    refuse(f"{what} was not sent", problems)
+    raise_if_invalid(f"{what} was not sent", problems)
 
 
 def check_keeper(keeper: object, problems: list[Problem]) -> None:

@@ -1,8 +1,7 @@
 """Brings a token from the API to its place, so that it is lost at no step on the way: the procedures.
 
 What is about to be done is written down before it is asked for, and crossed out once the token is in its place and
-accepted by the API; `_resume` takes up what was not. Requests go out by the public methods of a client alone. This
-module must not know how a keeper keeps tokens, nor whether the client is the sync or the async one.
+accepted by the API; `_resume` takes up what was not. Requests go out by the public methods of a client alone.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from attrs import evolve
 
 from incident_io_keys_generated.models import APIKey
 
-from .._arguments import refuse, shown
+from .._validation import quote, raise_if_invalid
 from ..errors import (
     AuthenticationError,
     IncidentIOError,
@@ -55,7 +54,7 @@ def creation(client: Client, keeper: Keeper, definition: dict[str, Any], caller:
     yield from local(keeper.check)
     if left := (yield from local(journal.creates, name)):
         message = (
-            f"a create of a key named {shown(name)} is not finished, by {left[0]}: call resume(client, keeper) first"
+            f"a create of a key named {quote(name)} is not finished, by {left[0]}: call resume(client, keeper) first"
         )
         raise CustodyError(message, entry=left[0])
     opened = yield from local(journal.begin_create)
@@ -67,7 +66,7 @@ def creation(client: Client, keeper: Keeper, definition: dict[str, Any], caller:
             problem = Problem(
                 "keeper", "has a token, which that of a new key would replace", "rotate its key, or clear it"
             )
-            refuse("create was not sent", [problem])
+            raise_if_invalid("create was not sent", [problem])
         keys = yield from api(every_key, client)
         check_caller("create was not sent", caller, keys)
         known = tuple(key.id for key in keys if key.name == name)
@@ -128,7 +127,9 @@ def _check_place(keeper: Keeper, opened: Opened, left: Entry, key_id: str) -> St
         raise CustodyError(f"{opened.path} is not finished: call resume(client, keeper) first", entry=opened.path)
     if (yield from load(keeper, key_id)) is not None:
         message = f"has the token of the key {left.key_id}, which that of {key_id} would replace"
-        refuse("rotate was not sent", [Problem("keeper", message, "take one keeper for each key, or clear it")])
+        raise_if_invalid(
+            "rotate was not sent", [Problem("keeper", message, "take one keeper for each key, or clear it")]
+        )
 
 
 def rotation_of(
@@ -273,7 +274,7 @@ def is_accepted(client: Client, key_id: str, token: Token) -> Steps[bool]:
 
 
 def _not_kept(token: Token, opened: Opened, entry: Entry, reason: str, *, kept: bool = False) -> CustodyError:
-    which = f"the key {entry.key_id}" if entry.key_id else f"a new key named {shown(entry.name)}"
+    which = f"the key {entry.key_id}" if entry.key_id else f"a new key named {quote(entry.name)}"
     where = "it is the token of this error too" if kept else "it is the token of this error"
     lines = [
         f"the token of {which} was issued, but is not known to be in its place: {reason}",

@@ -1,8 +1,7 @@
 """The journal: what was about to be done to which key, so that another process can finish it. Never a token.
 
 Each operation that is under way has a small file, which the process that is at it keeps locked. A line of it says what
-is about to be done; the last whole line counts. When all is done, the file goes. This module must not know how an
-operation goes on.
+is about to be done; the last whole line counts. When all is done, the file goes.
 """
 
 # No `from __future__ import annotations` here: msgspec would resolve `datetime` at its first decode, when freezegun may

@@ -1,4 +1,4 @@
-"""What a keeper is: the place that a token goes to. This module must not know any of them."""
+"""What a keeper is: the place that a token goes to."""
 
 from __future__ import annotations
 

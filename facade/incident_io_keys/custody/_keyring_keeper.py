@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from .._arguments import check_path, refuse
 from .._scrubbing import scrub
+from .._validation import check_path, raise_if_invalid
 from ..errors import InvalidRequestError, Problem
 from ..tokens import Token
 from ._errors import KeeperError
@@ -49,7 +49,7 @@ class KeyringKeeper:
         self._journal = check_path("journal", journal, problems)
         if isinstance(backend, type):
             problems.append(Problem("backend", "is a class", f"give an instance of it: {backend.__name__}()"))
-        refuse("the keeper was not made", problems)
+        raise_if_invalid("the keeper was not made", problems)
         self._backend = _chosen() if backend is None else backend
 
     @property

@@ -1,8 +1,7 @@
 """Finishes what an earlier process left, or tells what to do.
 
 What happened is put together from three: the journal says what was asked for, and which token came of it; the API says
-whether the key is there, and when its token was issued last; the keeper has that token, or another one. This module
-must not know how tokens are kept.
+whether the key is there, and when its token was issued last; the keeper has that token, or another one.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from attrs import evolve, frozen
 
 from incident_io_keys_generated.models import APIKey
 
-from .._arguments import check_instant, refuse
+from .._validation import check_instant, raise_if_invalid
 from ..async_client import AsyncKeysClient
 from ..client import KeysClient
 from ..errors import IncidentIOError, NotFoundError, Problem
@@ -106,7 +105,7 @@ def resume(
     check_keeper(keeper, problems)
     if now is not None:
         check_instant("now", now, problems)
-    refuse("nothing was resumed", problems)
+    raise_if_invalid("nothing was resumed", problems)
     return run_with(client, _resume(client, keeper, now or datetime.now(UTC)))  # type: ignore[no-any-return]
 
 

@@ -1,7 +1,4 @@
-"""The rotation of all keys that are due.
-
-This module must not know how one key is rotated into a keeper; `_into` does.
-"""
+"""The rotation of all keys that are due."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ from attrs import Factory, define, frozen
 
 from incident_io_keys_generated.models import APIKey
 
-from .._arguments import check_grace_period, check_text, check_whole_number, kind_of, refuse
+from .._validation import check_grace_period, check_text, check_whole_number, raise_if_invalid, type_name
 from ..async_client import AsyncKeysClient
 from ..client import KeysClient
 from ..errors import AuthenticationError, IncidentIOError, Problem
@@ -160,10 +157,10 @@ def rotate_due(
         problems.append(Problem("grace_period_minutes", "has to be more than 0 where the caller is included"))
     for field, function in (("which", which), ("progress", progress)):
         if function is not None and not callable(function):
-            problems.append(Problem(field, f"takes a function, not {kind_of(function)}"))
+            problems.append(Problem(field, f"takes a function, not {type_name(function)}"))
     if one_place(keeper):
         problems.append(_ONE_PLACE)
-    refuse("nothing was rotated", problems)
+    raise_if_invalid("nothing was rotated", problems)
     this = _Run(
         client=client,
         keeper=keeper,
@@ -218,7 +215,7 @@ class _Run:
                 self.tell(Rotated(key=key, state="left out", reason="it is the caller"))
         last = [key for key in keys if self.include_caller and key.id == self.caller]
         if len(rest + last) > 1 and (yield from self._has_one_place()):
-            refuse("nothing was rotated", [_ONE_PLACE])
+            raise_if_invalid("nothing was rotated", [_ONE_PLACE])
         return rest, last
 
     def pace(self) -> Steps[None]:

@@ -1,7 +1,4 @@
-"""The API's own rules: what it answers to a request, given what it remembers.
-
-This module must not know how requests arrive, nor of the faults that a test wants.
-"""
+"""The API's own rules: what it answers to a request, given what it remembers."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Validators of what a test tells the mock, each with a message that says what would do.
-
-This module must not know what the values are for.
-"""
+"""Validators of what a test tells the mock, each with a message that says what would do."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The time of a mock, which a test can move.
-
-This module must not know what happens at that time.
-"""
+"""The time of a mock, which a test can move."""
 
 from __future__ import annotations
 

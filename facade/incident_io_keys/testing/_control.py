@@ -1,6 +1,6 @@
 """The mock's own paths on a socket, `/_mock/...`: for programs in any language, what a test in Python does by calls.
 
-This module must not know how a mock does it. `docs/mock.md` tells how the paths are used.
+`docs/mock.md` tells how the paths are used.
 """
 
 from __future__ import annotations

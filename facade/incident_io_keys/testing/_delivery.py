@@ -1,7 +1,6 @@
 """How an answer reaches its client, where it does not simply arrive: late, in part, or not at all.
 
-It is played here for a client in the same process, without any time passing; `_server` plays it on a socket. This
-module must not know why an answer fails to arrive.
+It is played here for a client in the same process, without any time passing; `_server` plays it on a socket.
 """
 
 from __future__ import annotations

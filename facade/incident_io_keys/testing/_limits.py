@@ -1,7 +1,4 @@
-"""The rate limit: a bucket of requests for each key, and the forms in which the API tells of it.
-
-This module must not know what a request is for.
-"""
+"""The rate limit: a bucket of requests for each key, and the forms in which the API tells of it."""
 
 from __future__ import annotations
 

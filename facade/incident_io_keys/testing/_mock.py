@@ -1,7 +1,4 @@
-"""The mock: the API's rules, a memory, a clock, and what a test wants to see and to go wrong.
-
-This module must not know the rules; `_api` does. It must not know how requests arrive; `_server` puts it on a socket.
-"""
+"""The mock: the API's rules, a memory, a clock, and what a test wants to see and to go wrong."""
 
 from __future__ import annotations
 

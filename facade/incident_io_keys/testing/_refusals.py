@@ -1,7 +1,4 @@
-"""How the API refuses a request: one envelope for every error, with all that is wrong in it.
-
-This module must not know why a request is refused.
-"""
+"""How the API refuses a request: one envelope for every error, with all that is wrong in it."""
 
 from __future__ import annotations
 

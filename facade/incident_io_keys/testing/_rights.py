@@ -2,7 +2,7 @@
 
 The API documents the rules and no table of scopes. The table here is a simple one that fits every documented example:
 a role has a scope of its own name, and those of the roles that it includes. A role that the contract gains has its own
-scope, without a line here. This module must not know what a request looks like.
+scope, without a line here.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""What a mock was told to let fail, by operation and by count.
-
-This module must not know what the faults are.
-"""
+"""What a mock was told to let fail, by operation and by count."""
 
 from __future__ import annotations
 

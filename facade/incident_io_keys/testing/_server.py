@@ -1,7 +1,4 @@
-"""Puts a function from request to response on a loopback socket, over the standard library's threading server.
-
-This module must not know what the function does.
-"""
+"""Puts a function from request to response on a loopback socket, over the standard library's threading server."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""How a mock behaves where the API's documentation leaves it open, or has more than one form of an answer.
-
-This module must not know how that is done.
-"""
+"""How a mock behaves where the API's documentation leaves it open, or has more than one form of an answer."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """What a mock remembers: keys, and the tokens that were issued for them.
 
-Everything that changes goes through `commit`, which writes it to the file, where there is one, before it counts. This
-module must not know the rules of the API.
+Everything that changes goes through `commit`, which writes it to the file, where there is one, before it counts.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """The file in which a mock keeps its state: SQLite, one transaction a write.
 
 What was answered is in it, whatever happens to the process, except for the last uses of keys.
-This module must not know what a key is, beyond its ID.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What the mock finds wrong with a request, told all at once in the API's own form.
 
 The bounds and role lists are the contract's. Of the codes only `is_required` is documented; the others are made up in
-its manner. This module must not know what is done with a request.
+its manner.
 """
 
 from __future__ import annotations

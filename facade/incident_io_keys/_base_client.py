@@ -20,13 +20,13 @@ from ._ahead import Ahead, AsyncAhead
 from ._answers import Answer, RateLimit, rate_limit_of
 from ._auth import Credentials
 from ._bodies import CODINGS, keep_from_following
+from ._config import Settings, environment_proxy
 from ._deadline import EXTENSION, Deadline
 from ._exchange import Exchange
 from ._failures import closed_error, overdue_error
 from ._operations import Operation, Operations
-from ._retries import Call
+from ._retry import Call
 from ._scrubbing import scrub
-from ._settings import Settings, environment_proxy
 from .errors import IncidentIOError, InvalidRequestError, Problem, redact
 from .tokens import Token
 

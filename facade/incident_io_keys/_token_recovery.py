@@ -1,7 +1,7 @@
 """Finds the token that was issued in an answer that is not what it should be, or of which only a part arrived.
 
 A token counts if its closing quote is there; one that was cut is none. Where two could be the one, none is: a wrong
-token is worse than a known loss. This module must not know which operation the answer is to, nor what comes of it.
+token is worse than a known loss.
 """
 
 from __future__ import annotations

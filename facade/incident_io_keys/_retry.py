@@ -1,6 +1,6 @@
 """Whether a call is tried again, and after how long.
 
-It decides and does not wait: stamina does. This module must not know how a request is sent.
+It decides and does not wait: stamina does.
 """
 
 from __future__ import annotations

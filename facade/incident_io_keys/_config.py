@@ -1,7 +1,4 @@
-"""What a client is made with: arguments and environment, read and checked, so that all that is wrong is told at once.
-
-This module must not know what a client does.
-"""
+"""What a client is made with: arguments and environment, read and checked together."""
 
 from __future__ import annotations
 
@@ -17,8 +14,8 @@ from attrs import frozen
 
 from incident_io_keys_generated import contract
 
-from ._arguments import check_whole_number, kind_of
 from ._auth import Credentials, credentials
+from ._validation import check_whole_number, type_name
 from ._version import __version__
 from .errors import Problem, redact
 
@@ -70,7 +67,7 @@ def read_settings(
     found, url = credentials(token, problems, asynchronous=asynchronous), _read_url(base_url, problems)
     kind = httpx.AsyncBaseTransport if asynchronous else httpx.BaseTransport
     if transport is not None and not isinstance(transport, kind):
-        problems.append(Problem("transport", f"takes an httpx.{kind.__name__}, not {kind_of(transport)}"))
+        problems.append(Problem("transport", f"takes an httpx.{kind.__name__}, not {type_name(transport)}"))
     agent = f"incident-io-keys/{__version__} {httpx.__title__}/{httpx.__version__}"
     if user_agent is not None and not _is_header_text(user_agent):
         problems.append(Problem("user_agent", "takes a string of visible ASCII and spaces"))
@@ -99,7 +96,7 @@ def _read_url(base_url: object, problems: list[Problem]) -> httpx.URL:
     advice = f"as in {contract.SERVER}, or http://127.0.0.1:8000 for a server on this machine"
     default = httpx.URL(contract.SERVER)
     if not isinstance(text, str):
-        problems.append(Problem(field, f"takes a URL, not {kind_of(text)}", advice))
+        problems.append(Problem(field, f"takes a URL, not {type_name(text)}", advice))
         return default
     try:
         url = httpx.URL(text)

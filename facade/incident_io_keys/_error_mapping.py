@@ -1,7 +1,4 @@
-"""How an answer that is no success becomes an exception.
-
-This module must not know how requests are made, sent or repeated.
-"""
+"""How an answer that is no success becomes an exception."""
 
 from __future__ import annotations
 

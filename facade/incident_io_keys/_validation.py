@@ -1,7 +1,4 @@
-"""Checks of arguments against the contract. Each adds what is wrong to a list, so that all of it is told at once.
-
-This module must not know what the arguments are for.
-"""
+"""Checks of arguments against the contract. Each adds what is wrong to a list, so that all of it is told at once."""
 
 from __future__ import annotations
 
@@ -22,7 +19,7 @@ _NO_SEGMENT: Final = re.compile(r"[/\\?#%\s\x00-\x1f\x7f-\x9f]")
 NO_TEXT: Final = "holds half of a surrogate pair, which no request can carry"
 
 
-def refuse(outcome: str, problems: list[Problem]) -> None:
+def raise_if_invalid(outcome: str, problems: list[Problem]) -> None:
     """Raise what was found, if anything was.
 
     Args:
@@ -46,7 +43,7 @@ def check_text(
     """
     bounds = f"{low} to {high} characters" if high is not None else f"{low} or more characters"
     if not isinstance(value, str):
-        problems.append(Problem(field, f"takes a string of {bounds}, not {kind_of(value)}"))
+        problems.append(Problem(field, f"takes a string of {bounds}, not {type_name(value)}"))
     elif len(value) < low or (high is not None and len(value) > high):
         problems.append(Problem(field, f"has {len(value)} characters, but takes {bounds}"))
     elif not re.search(pattern, value):
@@ -54,11 +51,11 @@ def check_text(
         problems.append(Problem(field, "contains a null character" if nul else f"does not match {pattern!r}"))
     else:
         try:
-            text_of(value).encode()
+            plain_str(value).encode()
         except UnicodeEncodeError:
             problems.append(Problem(field, NO_TEXT))
         else:
-            return text_of(value)
+            return plain_str(value)
     return ""
 
 
@@ -70,13 +67,13 @@ def check_id(field: str, value: object, problems: list[Problem]) -> str:
     """
     text = check_text(field, value, problems, low=1)
     if text in (".", "..") or _NO_SEGMENT.search(text):
-        message = f"{shown(text)} cannot be part of a path"
+        message = f"{quote(text)} cannot be part of a path"
         problems.append(Problem(field, message, "give the ID alone, as in key.id"))
         return ""
     return text
 
 
-def text_of(value: str) -> str:
+def plain_str(value: str) -> str:
     """The text of a string of any class: a member of `class Role(str, Enum)` has another `str` than its value."""
     return str.__str__(value)
 
@@ -89,7 +86,7 @@ def check_whole_number(field: str, value: object, problems: list[Problem], *, lo
     """
     # A bool is an int to Python, but True keys a page is a mistake.
     if not isinstance(value, int) or isinstance(value, bool):
-        problems.append(Problem(field, f"takes a whole number from {low} to {high}, not {kind_of(value)}"))
+        problems.append(Problem(field, f"takes a whole number from {low} to {high}, not {type_name(value)}"))
     elif not low <= value <= high:
         # Python itself refuses to write out a number of some thousand digits.
         problems.append(Problem(field, f"is {value if abs(value) < 10**9 else 'far off'}, but takes {low} to {high}"))
@@ -115,10 +112,10 @@ def check_list(field: str, value: object, problems: list[Problem]) -> list[objec
     """
     # A string is the classic: it iterates, letter by letter.
     if isinstance(value, str):
-        problems.append(Problem(field, "takes a list, not a single string", f"write [{shown(value)}]"))
+        problems.append(Problem(field, "takes a list, not a single string", f"write [{quote(value)}]"))
     elif not isinstance(value, Iterable) or isinstance(value, (bytes, bytearray, Mapping)):
         advice = "for none, write []" if value is None else None
-        problems.append(Problem(field, f"takes a list, not {kind_of(value)}", advice))
+        problems.append(Problem(field, f"takes a list, not {type_name(value)}", advice))
     else:
         return list(value)
     return None
@@ -127,7 +124,7 @@ def check_list(field: str, value: object, problems: list[Problem]) -> list[objec
 def check_instant(field: str, value: object, problems: list[Problem]) -> None:
     """See whether it is a date and time that says which instant it is."""
     if not isinstance(value, datetime):
-        problems.append(Problem(field, f"takes a datetime, not {kind_of(value)}"))
+        problems.append(Problem(field, f"takes a datetime, not {type_name(value)}"))
     elif value.tzinfo is None:
         problems.append(Problem(field, "has no time zone", "take datetime.now(UTC)"))
 
@@ -140,7 +137,7 @@ def check_path(field: str, value: object, problems: list[Problem]) -> Path:
     """
     text = os.fspath(value) if isinstance(value, str | os.PathLike) else None
     if not isinstance(text, str):
-        problems.append(Problem(field, f"takes a path, as a str or a pathlib.Path, not {kind_of(value)}"))
+        problems.append(Problem(field, f"takes a path, as a str or a pathlib.Path, not {type_name(value)}"))
     elif not text:
         problems.append(Problem(field, "is empty, which is no path", "for the working directory, write '.'"))
     elif not _can_name_a_file(text):
@@ -157,12 +154,12 @@ def _can_name_a_file(text: str) -> bool:
         return False
 
 
-def shown(value: str) -> str:
+def quote(value: str) -> str:
     """A value as a message may show it: quoted, not too long, and without anything that looks like a token."""
-    value = redact(text_of(value))
+    value = redact(plain_str(value))
     return repr(value if len(value) <= 80 else value[:77] + "...")
 
 
-def kind_of(value: object) -> str:
+def type_name(value: object) -> str:
     """What a value is, where the value itself may be a secret."""
     return "None" if value is None else f"a value of type {type(value).__name__}"
