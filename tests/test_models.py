@@ -8,11 +8,12 @@ import pickle
 import re
 import typing
 from copy import deepcopy
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from operator import methodcaller
 from typing import Any
 
 import attrs
+import httpx
 import pytest
 from hypothesis import given, settings, strategies
 
@@ -21,6 +22,7 @@ from incident_io_keys.testing import MockAPI
 from incident_io_keys_generated import contract, models
 from incident_io_keys_generated.models import ErrorDetail, ErrorResponse, IssuedAPIKeyResponse
 
+from .conftest import Make
 from .spec import ROOT, example
 from .spec import contract as document
 
@@ -85,6 +87,36 @@ def test_a_time_is_read_back_as_it_was_whatever_its_zone() -> None:
         assert APIKey.from_dict(changed.to_dict()) == changed
     odd = attrs.evolve(key(), created_at=datetime(2020, 1, 1, tzinfo=timezone(timedelta(seconds=30))))
     assert odd.to_dict()["created_at"] == "2020-01-01T00:00:00+00:00:30"
+
+
+TIMES = ("created_at", "token_last_issued_at", "last_used_at")
+
+
+@pytest.mark.parametrize("name", TIMES)
+def test_a_time_without_an_offset_is_in_utc(make: Make, name: str) -> None:
+    body = example("create_response")["api_key"] | {name: "2021-08-17T13:28:57.801578"}
+    keys = make(transport=httpx.MockTransport(lambda _: httpx.Response(200, json={"api_key": body})))
+    expected = datetime(2021, 8, 17, 13, 28, 57, 801578, tzinfo=UTC)
+    naive: dict[str, Any] = {name: expected.replace(tzinfo=None)}
+    built = attrs.evolve(key(), **naive)
+    for read in (keys.show(body["id"]), APIKey.from_dict(body), built):
+        assert getattr(read, name) == expected
+        assert getattr(read, name).utcoffset() == timedelta()
+        assert read.to_dict()[name].endswith("Z")
+
+
+@pytest.mark.parametrize("name", TIMES)
+def test_a_time_with_an_offset_keeps_it(name: str) -> None:
+    read = APIKey.from_dict(example("create_response")["api_key"] | {name: "2021-08-17T13:28:57+02:00"})
+    assert getattr(read, name).utcoffset() == timedelta(hours=2)
+
+
+def test_every_key_of_a_page_has_aware_times(make: Make) -> None:
+    body = example("create_response")["api_key"] | dict.fromkeys(TIMES, "2021-08-17T13:28:57")
+    content = {"api_keys": [body | {"id": str(number)} for number in range(250)], "pagination_meta": {"page_size": 250}}
+    keys = list(make(transport=httpx.MockTransport(lambda _: httpx.Response(200, json=content))).list())
+    assert len(keys) == 250
+    assert all(getattr(each, name).tzinfo is not None for each in keys for name in TIMES)
 
 
 @pytest.mark.parametrize("enum", [AccountRole, TeamRole])

@@ -20,6 +20,8 @@ else:
         for kind in (_datetime.date, _datetime.datetime)
     )
 
+UTC = _datetime.UTC
+
 
 class Model:
     """An object of the API."""

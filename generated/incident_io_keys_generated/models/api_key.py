@@ -4,6 +4,7 @@ from attrs import frozen as _frozen
 
 from ..models.creator import Creator
 from ..models.role import Role
+from ..types import UTC as _UTC
 from ..types import Model as _Model
 from ..types import datetime
 
@@ -37,3 +38,11 @@ class APIKey(_Model):
     token_last_issued_at: datetime
     comments: str | None = None
     last_used_at: datetime | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if self.created_at.tzinfo is None:
+            object.__setattr__(self, "created_at", self.created_at.replace(tzinfo=_UTC))
+        if self.token_last_issued_at.tzinfo is None:
+            object.__setattr__(self, "token_last_issued_at", self.token_last_issued_at.replace(tzinfo=_UTC))
+        if self.last_used_at is not None and self.last_used_at.tzinfo is None:
+            object.__setattr__(self, "last_used_at", self.last_used_at.replace(tzinfo=_UTC))
