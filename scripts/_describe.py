@@ -12,10 +12,10 @@ import importlib.metadata
 import inspect
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Generic, get_args, get_origin
 
 import attrs
 import click
@@ -30,7 +30,7 @@ MODULES = (
 # Of what a class inherits from outside, users know it.
 FOREIGN = ("builtins", "enum", "typing", "collections.abc", "abc")
 # What the clients share, and what the models share. Users never write these names.
-PRIVATE = ("BaseClient", "Model")
+PRIVATE = ("BaseClient", "SyncClient", "AsyncClient", "Model")
 # What a statement calls, beside what is called by name.
 STATEMENTS = {"__call__", *("__iter__", "__aiter__", "__enter__", "__exit__", "__aenter__", "__aexit__")}
 
@@ -81,8 +81,10 @@ def class_lines(kind: type, path: str, sources: griffe.Object) -> Iterator[str]:
     if attrs.has(kind):
         fields = [each for each in attrs.fields(kind) if each.init and each.name[0] != "_"]
         yield from (field_line(path, each, index) for index, each in enumerate(fields))
-    elif "__init__" in vars(kind) and not issubclass(kind, BaseException) and not getattr(kind, "_is_protocol", False):
-        yield from function_lines(kind.__init__, path, bound=True, called=False)
+    elif not issubclass(kind, BaseException) and not getattr(kind, "_is_protocol", False):
+        makers = (each for each in kind.__mro__ if "__init__" in vars(each))
+        if (maker := next(makers)) is kind or maker.__name__ in PRIVATE:
+            yield from specialized(kind, function_lines(vars(maker)["__init__"], path, bound=True, called=False))
     seen = {each.name for each in attrs.fields(kind)} if attrs.has(kind) else set()
     for owner in kind.__mro__:
         # What a public base has, is told there.
@@ -94,7 +96,20 @@ def class_lines(kind: type, path: str, sources: griffe.Object) -> Iterator[str]:
             if name in seen or (name[0] == "_" and name not in STATEMENTS):
                 continue
             seen.add(name)
-            yield from member_lines(value, f"{path}.{name}")
+            yield from specialized(kind, member_lines(value, f"{path}.{name}"))
+
+
+def specialized(kind: type, lines: Iterable[str]) -> Iterator[str]:
+    """Lines in which the variables of generic bases are replaced by what a class has for them."""
+    arguments = {
+        variable.__name__: shown(argument)
+        for owner in kind.__mro__
+        for base in vars(owner).get("__orig_bases__", ())
+        if get_origin(base) not in (None, Generic)
+        for variable, argument in zip(get_origin(base).__parameters__, get_args(base), strict=True)
+    }
+    for line in lines:
+        yield re.sub(r"\b\w+T\b", lambda name: arguments.get(name[0], name[0]), line)
 
 
 def field_line(path: str, field: attrs.Attribute[Any], index: int) -> str:

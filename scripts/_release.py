@@ -47,7 +47,7 @@ def main() -> int:
         prog="scripts/release",
         description="Check, build, verify and tag a release. Nothing is published: dist/ and the tag stay here.",
     )
-    parser.add_argument("version", metavar="VERSION", help="as in 1.2.3; _version.py and CHANGELOG.md say so already")
+    parser.add_argument("version", metavar="VERSION", help="as in 1.2.3; _config.py and CHANGELOG.md say so already")
     version = parser.parse_args().version
     try:
         files = release(version)
@@ -100,11 +100,9 @@ def unfit(version: str) -> Iterator[str]:
         git("var", "GIT_COMMITTER_IDENT")
     except CommandError:
         yield "git does not know who you are: set user.name and user.email"
-    said = re.search(
-        r'__version__ = "(.*)"', (ROOT / "facade/incident_io_keys/_version.py").read_text(encoding="utf-8")
-    )
+    said = re.search(r'__version__ = "(.*)"', (ROOT / "facade/incident_io_keys/_config.py").read_text(encoding="utf-8"))
     if said is None or said[1] != version:
-        yield f"facade/incident_io_keys/_version.py says {said[1] if said else 'nothing'}: write {version} there"
+        yield f"facade/incident_io_keys/_config.py says {said[1] if said else 'nothing'}: write {version} there"
     yield from _unfit_changelog(version)
     yield from _unfit_tags(wanted)
     if last := last_release():

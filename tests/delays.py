@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-import logging
 from collections.abc import Iterator
-
-import stamina
-
-
-class _Recorder(logging.Handler):
-    """Collects the delay that the log record of each retry reports."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.delays: list[float] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if "wait" in vars(record):
-            self.delays.append(vars(record)["wait"])
+from unittest import mock
 
 
 @contextlib.contextmanager
 def skip_delays() -> Iterator[list[float]]:
     """Skip all delays within the `with` block. The yielded list has those skipped so far, in seconds."""
-    logger, recorder = logging.getLogger("incident_io_keys"), _Recorder()
-    logger.addHandler(recorder)
-    try:
-        with stamina.set_testing(True, attempts=1_000, cap=True):
-            yield recorder.delays
-    finally:
-        logger.removeHandler(recorder)
+    from incident_io_keys._base_client import AsyncClient, SyncClient
+
+    delays: list[float] = []
+
+    async def skip(_: float) -> None:
+        await asyncio.sleep(0)
+
+    async def wait(_: AsyncClient, seconds: float) -> None:
+        delays.append(seconds)
+
+    with (
+        mock.patch.object(SyncClient, "_wait", lambda _, seconds: delays.append(seconds)),
+        mock.patch.object(AsyncClient, "_wait", wait),
+        mock.patch("incident_io_keys.custody._drive._sleep"),
+        mock.patch("incident_io_keys.custody._drive._sleep_async", skip),
+    ):
+        yield delays

@@ -73,7 +73,7 @@ def write(body: Body, value: Any, chance: random.Random, space: bytes, escapes: 
     if isinstance(value, Raw):
         body.content += value
     elif isinstance(value, str):
-        share = 0 if value in ("token", REAL) else escapes
+        share = 0 if value in ("token", "api_key", REAL) else escapes
         escaped = (f"\\u{ord(each):04x}" if each <= "\uffff" and chance.random() < share else each for each in value)
         plain = (each if len(each) > 1 else json.dumps(each, ensure_ascii=False)[1:-1] for each in escaped)
         body.content += f'"{"".join(plain)}"'.encode()

@@ -22,9 +22,9 @@ def _renderings(error: BaseException) -> Iterator[str]:
     link: BaseException | None = error
     while link is not None and link not in seen:
         seen.append(link)
-        yield from (repr(link), str(link), f"{link}", repr(link.args), repr(vars(link)), repr(copy.copy(link)))
+        yield from (repr(link), str(link), f"{link}", repr(link.args), repr(vars(link)))
         link = link.__cause__ or link.__context__
-    yield json.dumps(vars(error), default=repr)
+    yield from (json.dumps(vars(error), default=repr), repr(copy.copy(error)))
     # A pickle may be stored; as latin-1 every byte is a character.
     yield pickle.dumps(error).decode("latin-1")
     # Includes the full repr of each local. pytest's report shows only part of it, so it is not rendered too.
@@ -39,3 +39,20 @@ def _renderings(error: BaseException) -> Iterator[str]:
 def logged(records: Iterable[logging.LogRecord]) -> str:
     """Log records with all of their fields."""
     return "\n".join(f"{record.getMessage()} {vars(record)}" for record in records)
+
+
+def values(error: BaseException) -> Iterator[str]:
+    """Yield each local variable in the frames of an error and its causes, and each attribute of those."""
+    seen: list[BaseException] = []
+    links: list[BaseException | None] = [error]
+    while links:
+        link = links.pop()
+        if link is None or link in seen:
+            continue
+        seen.append(link)
+        links += [link.__cause__, link.__context__, *getattr(link, "exceptions", ())]
+        for frame, _ in traceback.walk_tb(link.__traceback__):
+            for name, value in frame.f_locals.items():
+                yield f"{frame.f_code.co_qualname}: {name} = {value!r}"
+                attributes = getattr(value, "__dict__", {})
+                yield from (f"{name}.{attribute} = {each!r}" for attribute, each in attributes.items())

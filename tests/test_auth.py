@@ -17,11 +17,13 @@ from incident_io_keys import (
     IncidentIOError,
     InvalidRequestError,
     Token,
+    TokenSourceError,
     env_token,
     file_token,
 )
 from incident_io_keys.testing import MockAPI
 
+from .calls import CALLS
 from .conftest import CANARY, Make
 from .hiding import renderings
 
@@ -139,6 +141,48 @@ def test_a_source_that_returns_no_usable_token_is_rejected(make: Make, source: S
         list_keys(make, Gate(CANARY), source)
     assert problem in str(caught.value)
     assert CANARY not in renderings(caught.value)
+
+
+def return_bytes() -> Any:
+    return CANARY.encode()
+
+
+def raise_value_error() -> str:
+    raise ValueError(CANARY)
+
+
+def raise_invalid_request() -> str:
+    raise InvalidRequestError("vault", [])
+
+
+SOURCES: dict[str, Source] = {
+    "raises": raise_value_error,
+    "raises the error of an argument": raise_invalid_request,
+    "none": lambda: None,
+    "bytes": return_bytes,
+    "blank": lambda: " ",
+    "quotes": lambda: f"'{CANARY}'",
+    "line break": lambda: f"{CANARY}\n",
+    "two lines": lambda: f"{CANARY}\n{CANARY}",
+    "not ASCII": lambda: f"\u201c{CANARY}\u201d",
+    "blank token": lambda: Token(""),
+    "file": file_token("/does/not/exist"),
+    "environment": env_token("NO_SUCH_VARIABLE"),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_source_without_a_usable_token_is_a_token_source_error(make: Make, source: str, name: str) -> None:
+    gate = Gate(CANARY)
+    with pytest.raises(TokenSourceError, match=rf"^{name} was not sent: ") as caught:
+        CALLS[name](make(SOURCES[source], transport=httpx.MockTransport(gate)))
+    assert not isinstance(caught.value, (InvalidRequestError, ValueError))
+    assert not caught.value.may_have_applied
+    assert caught.value.code == "token_source"
+    assert ("is in quotes" in str(caught.value)) is (source == "quotes")
+    assert CANARY not in renderings(caught.value)
+    assert gate.tokens == []
 
 
 def test_an_async_client_awaits_a_coroutine_function_and_a_sync_client_rejects_it(make: Make) -> None:

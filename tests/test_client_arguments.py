@@ -25,7 +25,7 @@ def problems(*arguments: object, **keywords: object) -> list[str]:
             kind(*arguments, **keywords)  # type: ignore[arg-type]
         frames = traceback.TracebackException.from_exception(caught.value, capture_locals=True).stack
         locals_of_ours = [str(frame.locals) for frame in frames if "facade" in frame.filename]
-        assert "Settings(" in locals_of_ours[0], "no locals to look at"
+        assert "Problem(" in locals_of_ours[0], "no locals to look at"
         assert CANARY not in "".join(locals_of_ours) + str(caught.value)
         found.append([str(problem) for problem in caught.value.problems])
     assert found[0] == found[1]
@@ -39,8 +39,10 @@ def problems(*arguments: object, **keywords: object) -> list[str]:
         (" \n", "token: is missing or blank; give the bare token, without 'Bearer', quotes or a line break"),
         (CANARY + "\n", "token: has characters that a header cannot carry (it is not shown here); give the bare token"),
         ("ä" + CANARY, "token: has characters that a header cannot carry (it is not shown here); give the bare token"),
+        (f'"{CANARY}"', "token: is in quotes; give the bare token, without 'Bearer', quotes or a line break"),
+        (f"'{CANARY}'", "token: is in quotes; give the bare token"),
         (CANARY.encode(), "token: has to be a str or a Token, not a value of type bytes; give the bare token"),
-        (None, "INCIDENT_API_KEY: is missing or blank; pass token=..., or set this variable to the bare token"),
+        (None, "INCIDENT_API_KEY: is missing or blank; pass token=..., or set this variable: give the bare token"),
     ],
 )
 def test_a_token_that_cannot_be_sent_is_refused_and_not_shown(token: object, problem: str) -> None:
@@ -89,30 +91,34 @@ def test_the_base_url_is_where_requests_go(url: str, monkeypatch: pytest.MonkeyP
         ("http://10.0.0.1", "would send the token to 10.0.0.1 in plain text; use https"),
         (
             "ftp://api.example",
-            "takes a URL of https:// and a host; as in https://api.incident.io, or http://127.0.0.1:8000",
+            "is not a URL of https:// and a host; write https://api.incident.io, or http://127.0.0.1:8000",
         ),
-        ("api.example", "takes a URL of https:// and a host; as in https://api.incident.io, or http://127.0.0.1:8000"),
-        ("", "takes a URL of https:// and a host; as in https://api.incident.io, or http://127.0.0.1:8000"),
-        ("https://", "takes a URL of https:// and a host; as in https://api.incident.io, or http://127.0.0.1:8000"),
+        ("api.example", "is not a URL of https:// and a host; write https://api.incident.io, or http://127.0.0.1:8000"),
+        ("", "is not a URL of https:// and a host; write https://api.incident.io, or http://127.0.0.1:8000"),
+        ("https://", "is not a URL of https:// and a host; write https://api.incident.io, or http://127.0.0.1:8000"),
+        ("https://api.example/v1", "ends in /v1, which the client adds itself; remove it"),
+        ("https://proxy.example/incident/v1/", "ends in /v1, which the client adds itself; remove it"),
+        ("https://user:Tr0ub4dor/3@api.example", "is not a URL of https:// and a host"),
+        ("https://user:12/3@api.example", "takes no user, password, query or fragment"),
         (f"https://user:{CANARY}@api.example", "takes no user, password, query or fragment"),
         ("https://api.example?a=b", "takes no user, password, query or fragment"),
         ("https://api.example#a", "takes no user, password, query or fragment"),
         ("https://api.example?", "takes no user, password, query or fragment"),
         ("https://api.example#", "takes no user, password, query or fragment"),
-        ("https://api.example:port", "is no URL: "),
-        (f"https://user:{CANARY}", "is no URL: "),
+        ("https://api.example:port", "is not a URL of https:// and a host"),
+        (f"https://user:{CANARY}", "is not a URL of https:// and a host"),
         (f"https://{CANARY}@api.example", "takes no user, password, query or fragment"),
         (f"https://api.example?token={CANARY}", "takes no user, password, query or fragment"),
         (f"http://{CANARY[:40]}", "would send the token to inc_<redacted> in plain text; use https"),
-        (f"ftp://api.example/{CANARY}", "takes a URL of https:// and a host"),
-        ("https://api.example:99999", "takes a URL of https:// and a host"),
-        ("https://api..example", "takes a URL of https:// and a host"),
-        ("https://" + "a" * 64 + ".example", "takes a URL of https:// and a host"),
-        ("https://xn--a", "takes a URL of https:// and a host"),
-        ("https://api example", "takes a URL of https:// and a host"),
-        ("https://a/\udc80", "is no URL: "),
-        (f"https://a/{CANARY}\udcff", "is no URL: "),
-        (3, "takes a URL, not a value of type int; as in "),
+        (f"ftp://api.example/{CANARY}", "is not a URL of https:// and a host"),
+        ("https://api.example:99999", "is not a URL of https:// and a host"),
+        ("https://api..example", "is not a URL of https:// and a host"),
+        ("https://" + "a" * 64 + ".example", "is not a URL of https:// and a host"),
+        ("https://xn--a", "is not a URL of https:// and a host"),
+        ("https://api example", "is not a URL of https:// and a host"),
+        ("https://a/\udc80", "is not a URL of https:// and a host"),
+        (f"https://a/{CANARY}\udcff", "is not a URL of https:// and a host"),
+        (3, "takes a URL, not a value of type int; write "),
     ],
 )
 def test_a_base_url_that_would_not_do_is_refused(url: object, problem: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,22 +130,32 @@ def test_a_base_url_that_would_not_do_is_refused(url: object, problem: str, monk
         assert found.startswith(f"INCIDENT_ENDPOINT: {problem}")
 
 
+PERCENT_ENCODE = "is not the URL of a proxy; write http://host:port, and percent-encode the password"
+
+
 @pytest.mark.parametrize(
-    ("variable", "value", "error"),
+    ("variable", "value", "problem"),
     [
-        ("HTTPS_PROXY", "foo://bar", "ValueError: "),
-        ("HTTPS_PROXY", "http://[::1", "InvalidURL: "),
-        ("ALL_PROXY", "socks5://127.0.0.1:1", "ImportError: "),
-        ("SSL_CERT_FILE", "/does/not/exist", "FileNotFoundError: "),
+        ("HTTPS_PROXY", "foo://user:Tr0ub4dor@host", PERCENT_ENCODE),
+        ("https_proxy", "http://[::1", PERCENT_ENCODE),
+        ("HTTPS_PROXY", "http://user:Tr0ub4dor/3@host", PERCENT_ENCODE),
+        ("HTTPS_PROXY", "http://user:12/3@host", PERCENT_ENCODE),
+        ("HTTPS_PROXY", "user:Tr0ub4dor/3@host", PERCENT_ENCODE),
+        ("ALL_PROXY", "socks://127.0.0.1:1", "is not the URL of a proxy; write socks5://"),
+        ("ALL_PROXY", "socks5://127.0.0.1:1", "a SOCKS proxy needs the package socksio; install httpx[socks]"),
     ],
 )
-def test_an_environment_that_httpx_cannot_use_is_told_so(
-    variable: str, value: str, error: str, monkeypatch: pytest.MonkeyPatch
+def test_a_proxy_of_the_environment_that_cannot_be_used_is_named_without_its_value(
+    variable: str, value: str, problem: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(variable, value)
-    [found] = problems("token")
-    assert found.startswith(f"environment: {error}")
-    assert "look at HTTPS_PROXY, ALL_PROXY, SSL_CERT_FILE" in found
+    assert problems("token") == [f"{variable}: {problem}"]
+
+
+def test_certificates_that_cannot_be_read_are_a_problem_of_their_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/does/not/exist")
+    reason = "the certificates cannot be read: FileNotFoundError"
+    assert problems("token") == [f"SSL_CERT_FILE or SSL_CERT_DIR: {reason}"]
 
 
 def test_an_argument_that_fails_when_it_is_looked_at_shows_no_token() -> None:
@@ -158,6 +174,43 @@ def test_a_transport_is_a_transport() -> None:
     for kind, name in ((KeysClient, "BaseTransport"), (AsyncKeysClient, "AsyncBaseTransport")):
         with pytest.raises(InvalidRequestError, match=f"transport: takes an httpx.{name}, not a value of type method"):
             kind("token", transport=MockAPI().transport)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("module", ["httpx2", "httpx2._transports.mock"])
+def test_a_transport_of_httpx2_is_rejected_by_name(module: str) -> None:
+    def send(self: object, request: object) -> None: ...
+
+    methods = {"handle_request": send, "handle_async_request": send, "__module__": module}
+    for kind, name in ((KeysClient, "BaseTransport"), (AsyncKeysClient, "AsyncBaseTransport")):
+        with pytest.raises(InvalidRequestError) as caught:
+            kind("token", transport=type("MockTransport", (), methods)())
+        [problem] = caught.value.problems
+        assert problem.field == "transport"
+        assert f"httpx.{name}" in problem.message
+        assert "which is of httpx2; this client uses httpx" in problem.message
+
+
+@pytest.mark.parametrize("end", ["/v1", "/v1/", "/v1//", "/incident/v1"])
+def test_a_base_url_that_ends_in_v1_is_rejected(end: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = "ends in /v1, which the client adds itself; remove it"
+    assert problems("token", base_url=f"https://api.example{end}") == [f"base_url: {problem}"]
+    monkeypatch.setenv("INCIDENT_ENDPOINT", f"https://api.example{end}")
+    assert problems("token") == [f"INCIDENT_ENDPOINT: {problem}"]
+
+
+@pytest.mark.parametrize("end", ["/v10", "/v1/proxy", "/av1"])
+def test_a_base_url_with_another_path_is_accepted(end: str) -> None:
+    with KeysClient("token", base_url=f"https://api.example{end}") as keys:
+        assert end in repr(keys)
+
+
+@pytest.mark.parametrize("mark", ["'", '"'])
+def test_a_token_in_quotes_is_rejected_by_that_name(mark: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    [found] = problems(f"{mark}{CANARY}{mark}")
+    assert found.startswith("token: is in quotes")
+    monkeypatch.setenv("INCIDENT_API_KEY", f"{mark}{CANARY}{mark}")
+    [found] = problems()
+    assert found.startswith("INCIDENT_API_KEY: is in quotes")
 
 
 def test_an_empty_endpoint_in_the_environment_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,7 +251,7 @@ def test_a_user_agent_is_what_a_header_can_carry(agent: object) -> None:
 def test_everything_that_is_wrong_with_a_client_is_told_at_once() -> None:
     found = problems(f"{CANARY}\n", base_url="http://api.example", timeout=0, user_agent="\n", attempts=0, deadline=0)
     assert [problem.partition(":")[0] for problem in found] == [
-        *("token", "base_url", "user_agent", "timeout", "deadline", "attempts"),
+        *("token", "base_url", "user_agent", "timeout", "attempts", "deadline"),
     ]
 
 

@@ -35,7 +35,7 @@ from incident_io_keys import (
     Token,
     UnprocessableEntityError,
 )
-from incident_io_keys.errors import redact
+from incident_io_keys._redaction import redact
 
 from .calls import CALLS, KEY_ID, Call
 from .conftest import CANARY, Handler, Make

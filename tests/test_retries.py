@@ -184,8 +184,8 @@ def test_each_retry_is_logged_as_a_warning_with_its_reason_and_its_delay(
     records = [record for record in caplog.records if record.name == "incident_io_keys"]
     assert [record.levelno for record in records] == [logging.WARNING] * 2
     for number, record in enumerate(records, 1):
-        extra = {name: vars(record)[name] for name in ("operation", "attempt", "reason", "wait")}
-        assert extra == {"operation": "show", "attempt": number, "reason": "show failed with 503", "wait": 1.25}
+        extra = {name: vars(record)[name] for name in ("operation", "attempt", "reason", "delay")}
+        assert extra == {"operation": "show", "attempt": number, "reason": "show failed with 503", "delay": 1.25}
         assert record.getMessage().startswith("show failed with 503")
         assert "1.25 s" in record.getMessage()
 
@@ -196,3 +196,49 @@ def test_a_failure_that_is_not_retried_is_not_logged(
 ) -> None:
     fail(make, Transport(status), attempts=attempts)
     assert caplog.records == []
+
+
+PAST = "Thu, 17 Apr 2025 11:17:08 GMT"
+NO_DELAY = [
+    *("0", "00", "0.0", "-0", "-3", "-0.5", "1_0", "\u0661", "", " ", "NaN", "soon"),
+    *(PAST, "Thu, 17 Apr 2025 11:17:08 UTC", "2025-04-17T11:17:08Z", "2025-04-17T11:17:07.999Z"),
+    *("2025-04-17T13:17:08+02:00", "1970-01-01T00:00:00Z"),
+]
+
+
+def check_own_delays(make: Make, delays: list[float], name: str, response: httpx.Response) -> None:
+    """Check that a call waits for the delays of the client, which are at most half a second, a second and two."""
+    transport = Transport(response)
+    error = fail(make, transport, name)
+    assert getattr(error, "retry_after") is None  # noqa: B009
+    assert (transport.sent, len(delays)) == (4, 3)
+    for delay, longest in zip(delays, [0.5, 1, 2], strict=True):
+        assert longest / 2 <= delay <= longest
+
+
+@pytest.mark.parametrize("date", [None, PAST, "yesterday"])
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("value", NO_DELAY)
+def test_a_delay_of_zero_or_less_counts_as_none(
+    make: Make, delays: list[float], value: str, status: int, date: str | None
+) -> None:
+    headers = [(b"Retry-After", value.encode()), *([(b"Date", date.encode())] if date else [])]
+    check_own_delays(make, delays, "show", httpx.Response(status, headers=headers))
+
+
+@pytest.mark.parametrize("value", [*NO_DELAY, 0, -1, -0.0, 0.0, -1e300, False, True, None, [], {}, [5], {"seconds": 5}])
+def test_a_delay_of_zero_or_less_in_the_body_counts_as_none(make: Make, delays: list[float], value: object) -> None:
+    body = {"type": "rate_limit", "rate_limit": {"retry_after": value}}
+    check_own_delays(make, delays, "create", httpx.Response(429, headers={"Date": PAST}, json=body))
+
+
+@pytest.mark.parametrize("body", [b"", b"null", b"[]", b'{"rate_limit": 0}', b'{"rate_limit": {"retry_after": 1e999}}'])
+def test_a_body_without_a_usable_delay_counts_as_none(make: Make, delays: list[float], body: bytes) -> None:
+    check_own_delays(make, delays, "rotate", httpx.Response(429, content=body))
+
+
+@pytest.mark.parametrize("header", ["0", "-3", "1_0", PAST])
+def test_a_usable_delay_in_the_body_wins_over_an_unusable_header(make: Make, delays: list[float], header: str) -> None:
+    body = {"rate_limit": {"retry_after": "2025-04-17T11:17:18Z"}}
+    fail(make, Transport(httpx.Response(429, headers={"Retry-After": header, "Date": PAST}, json=body)))
+    assert delays == [10, 10, 10]

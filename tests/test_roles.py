@@ -192,7 +192,7 @@ def test_a_role_object_of_the_wrong_list_is_rejected() -> None:
     ("name", "problem"),
     [
         ("", "roles[0].name: has 0 characters, but takes 1 or more characters"),
-        ("\ud800", "roles[0].name: holds half of a surrogate pair, which no request can carry"),
+        ("\ud800", "roles[0].name: contains half of a surrogate pair, which no request can carry"),
         (3, "roles[0].name: takes a string of 1 or more characters, not a value of type int"),
     ],
 )

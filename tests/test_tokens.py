@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import logging
@@ -9,11 +10,11 @@ from collections.abc import Callable
 from enum import Enum
 
 import attrs
+import httpx
 import msgspec
 import pytest
 
-from incident_io_keys import IssuedKey, KeysClient, Token
-from incident_io_keys.tokens import is_usable
+from incident_io_keys import InvalidRequestError, IssuedKey, KeysClient, Token
 
 from .conftest import CANARY
 
@@ -131,5 +132,6 @@ def test_an_issued_key_cannot_be_pickled_with_its_token(keys: KeysClient) -> Non
         ("a\x7f", False),
     ],
 )
-def test_a_usable_token_is_one_that_a_header_can_carry(plain: str, usable: bool) -> None:
-    assert is_usable(Token(plain)) is usable
+def test_a_client_takes_a_token_that_a_header_can_carry(plain: str, usable: bool) -> None:
+    with contextlib.nullcontext() if usable else pytest.raises(InvalidRequestError):
+        KeysClient(plain, transport=httpx.MockTransport(lambda _: httpx.Response(204))).close()

@@ -8,7 +8,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from incident_io_keys._waits import seconds_to_wait as parse_retry_after
+from incident_io_keys._retry import parse_retry_after
 
 NOW = datetime(2025, 4, 17, 11, 17, 8, tzinfo=UTC)
 
@@ -23,11 +23,11 @@ DELAYS = [
     ("2025-04-17T11:17:18", 10),
 ]
 NONE_OR_PAST = [
-    ("0", 0),
-    ("-3", 0),
-    ("2025-04-17T11:17:00Z", 0),
-    ("2025-04-17T11:17:08Z", 0),
-    ("1_0", 10),
+    ("0", None),
+    ("-3", None),
+    ("2025-04-17T11:17:00Z", None),
+    ("2025-04-17T11:17:08Z", None),
+    ("1_0", None),
 ]
 MALFORMED = [
     "",

@@ -13,9 +13,9 @@ from incident_io_keys_generated.models import (
     User,
 )
 
-from ._answers import RateLimit
 from ._auth import AsyncTokenSource, TokenSource
-from ._version import __version__
+from ._config import __version__
+from ._retry import RateLimit
 from .async_client import AsyncKeysClient
 from .client import KeysClient
 from .errors import (
@@ -34,6 +34,7 @@ from .errors import (
     PermissionDeniedError,
     Problem,
     RateLimitError,
+    TokenSourceError,
     UnprocessableEntityError,
 )
 from .pagination import AsyncKeyPager, KeyPager, Page
@@ -75,6 +76,7 @@ __all__ = [
     "TeamRoleName",
     "Token",
     "TokenSource",
+    "TokenSourceError",
     "UnprocessableEntityError",
     "User",
     "__version__",

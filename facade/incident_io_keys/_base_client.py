@@ -1,58 +1,40 @@
-"""Sends operations, in a sync and an async twin.
-
-What is sent, what an answer means, and whether and when it is tried again are decided elsewhere, without I/O.
-"""
+"""What both clients share, and the request loop of each, from an operation to its value."""
 
 from __future__ import annotations
 
-import copy
 import os
-import sys
-from abc import ABC, abstractmethod
+import threading
+import warnings
+import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar
+from typing import Any, ClassVar, Final, Generic, NoReturn, Self, SupportsIndex, TypeVar, cast
 
 import httpx
-import stamina
 from attrs import evolve
 
-from ._ahead import Ahead, AsyncAhead
-from ._answers import Answer, RateLimit, rate_limit_of
-from ._auth import Credentials
-from ._bodies import CODINGS, keep_from_following
-from ._config import Settings, environment_proxy
-from ._deadline import EXTENSION, Deadline
-from ._exchange import Exchange
-from ._failures import closed_error, overdue_error
-from ._operations import Operation, Operations
-from ._retry import Call
-from ._scrubbing import scrub
-from .errors import IncidentIOError, InvalidRequestError, Problem, redact
+from incident_io_keys_generated.models import APIKey
+
+from ._auth import AsyncTokenSource, TokenSource, failure_of, read_token, wrap_token
+from ._config import Config, read_config, read_limits, read_proxy
+from ._error_mapping import client_closed, not_sent_in_time
+from ._exchange import Exchange, hide_location
+from ._operations import Operation
+from ._redaction import redact
+from ._retry import Call, RateLimit
+from ._transport import DEADLINE, AsyncTransport, Transport
+from ._validation import raise_if_invalid
+from .errors import AuthenticationError, IncidentIOError, Problem
+from .pagination import AsyncPrefetch, Prefetch
 from .tokens import Token
 
-if TYPE_CHECKING:
-    import asyncio
-
 T = TypeVar("T")
-HttpT = TypeVar("HttpT", httpx.Client, httpx.AsyncClient)
-F = TypeVar("F", bound=Callable[..., Any])
-
-# By so much the steps of an async call end before the call itself is cut off: a step knows whether something was sent.
-_HEAD_START: Final = 0.05
-
-
-# As many connections are kept as there can be: by itself, httpx would close four of five after calls made at once.
-_LIMITS: Final = httpx.Limits(max_connections=100, max_keepalive_connections=100)
+SourceT = TypeVar("SourceT", TokenSource, AsyncTokenSource)
+TransportT = TypeVar("TransportT", httpx.BaseTransport, httpx.AsyncBaseTransport)
 
 
 class _NoCookies(httpx.Cookies):
-    """Keeps none: the API sets none that matter, and one that is no ASCII would break every later request.
-
-    To look for them, httpx would make a request of urllib's from each of its own, which takes a twentieth of the time.
-    """
-
     def extract_cookies(self, response: httpx.Response) -> None:
-        pass
+        pass  # looking for cookies takes a tenth of the time of a request
 
 
 _NO_COOKIES: Final = _NoCookies()
@@ -66,282 +48,325 @@ class _AsyncClient(httpx.AsyncClient):
     cookies = property(lambda _: _NO_COOKIES)
 
 
-class _Sender(ABC, Generic[HttpT]):
-    """What the twins share: all but the sending itself."""
+class BaseClient(Generic[SourceT, TransportT]):
+    """What both clients share, and no method of the API."""
 
-    operations: Final = Operations
-    asynchronous: bool
+    _asynchronous: ClassVar[bool]
+    _config: Config
+    _http: Any
+    _open_client: Callable[..., Any]
+    _rate_limit: RateLimit | None = None
+    _closed = False
+    _is_clone = False
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.rate_limit: RateLimit | None = None
-        self.closed = False
-        self._lender: Self | None = None
-        self._connect()
-
-    def _connect(self) -> None:
-        self._http: HttpT = self._opened()
-        self.pid = os.getpid()  # last: until then, another thread must not take the parent's for its own
-
-    @property
-    def _owner(self) -> Self:
-        """The one whose connections it sends over, and which alone makes new ones and closes them."""
-        return self._lender or self
-
-    def lend(self, credentials: Credentials) -> Self:
-        """One that sends with other credentials over the connections of this one, whichever those are by then."""
-        other = copy.copy(self)
-        other.settings = evolve(self.settings, credentials=credentials)
-        other.rate_limit, other._lender = None, self._owner
-        return other
-
-    @property
-    def owns_connections(self) -> bool:
-        """Whether its connections are its own to close: neither lent nor, after a fork, the parent's."""
-        return self._lender is None and self.pid == os.getpid()
-
-    def _opened(self) -> HttpT:
-        outer = sys.exception()
-        try:
-            return self._open()
-        except (ValueError, httpx.InvalidURL, ImportError, OSError) as error:
-            scrub(error, outer=outer)
-            message = f"{type(error).__name__}: {error}"
-            advice = "look at HTTPS_PROXY, ALL_PROXY, SSL_CERT_FILE and SSL_CERT_DIR"
-            raise InvalidRequestError("the client was not made", [Problem("environment", message, advice)]) from error
-
-    @abstractmethod
-    def _open(self) -> HttpT:
-        """Make the client of httpx that sends."""
-
-    def _options(self, transport: Callable[..., Any]) -> dict[str, Any]:
-        """What both of httpx's clients are made with; `transport` makes the one to take where none was given."""
-        url = self.settings.base_url
-        return {
-            "transport": self.settings.transport
-            or transport(proxy=environment_proxy(url), trust_env=url.scheme == "https", limits=_LIMITS),
-            "base_url": url,
-            "headers": {
-                "User-Agent": self.settings.user_agent,
-                "Accept": "application/json",
-                "Accept-Encoding": ", ".join(CODINGS),
-            },
-        }
-
-    def _call(self, operation: Operation[Any], deadline: Deadline | None = None) -> Call:
-        settings = self.settings
-        return Call(
-            operation,
-            settings.attempts,
-            deadline or Deadline(settings.deadline),
-            interruptible=deadline is not None,
-            is_closed=lambda: self._owner.closed,
+    def __init__(
+        self,
+        token: str | Token | SourceT | None = None,
+        *,
+        base_url: str | None = None,
+        timeout: float | httpx.Timeout = 30.0,
+        attempts: int = 4,
+        deadline: float = 60.0,
+        transport: TransportT | None = None,
+        user_agent: str | None = None,
+    ) -> None:
+        token = wrap_token(token)
+        problems: list[Problem] = []
+        self._config = config = read_config(
+            *(problems, self._asynchronous, token, base_url),
+            transport=transport,
+            user_agent=user_agent,
+            limits={"timeout": timeout, "attempts": attempts, "deadline": deadline},
+        )
+        del token, base_url  # a traceback can show locals, and a token can be in the wrong place
+        chosen: Any = transport or self._open_transport(problems)
+        raise_if_invalid("the client was not made", problems)
+        self._pid, self._transport = os.getpid(), chosen
+        self._closing = threading.Event()
+        self._prefetches: weakref.WeakSet[Prefetch[Any]] = weakref.WeakSet()
+        self._http = self._open_client(
+            transport=chosen,
+            headers={"User-Agent": config.user_agent, "Accept": "application/json", "Accept-Encoding": "identity"},
         )
 
-    def _repeated(self, call: Call, attempt: F) -> F:
-        """The function, repeated as the call decides, and under a name that says something to stamina's hooks.
+    @property
+    def rate_limit(self) -> RateLimit | None:
+        """What the API said last about the calling key's rate limit; None if it said nothing yet."""
+        return self._rate_limit
 
-        Its first try is one that failed already: setting this up takes a sixth of what a request takes, and few calls
-        need it.
+    def _open_transport(self, problems: list[Problem]) -> Transport | AsyncTransport | None:
+        url = self._config.base_url
+        proxy = read_proxy(url, problems)
+        kind = AsyncTransport if self._asynchronous else Transport
+        try:
+            return kind(proxy, trust_env=url.scheme == "https") if not problems else None
+        except ImportError:
+            problems.append(Problem("ALL_PROXY", "a SOCKS proxy needs the package socksio", "install httpx[socks]"))
+        except (OSError, ValueError) as error:
+            reason = f"the certificates cannot be read: {type(error).__name__}"
+            problems.append(Problem("SSL_CERT_FILE or SSL_CERT_DIR", reason))
+        return None
+
+    def _clone(self, **changes: Any) -> Self:
+        """Return a client with another configuration, over the same connections."""
+        clone = type(self).__new__(type(self))
+        clone.__dict__.update(self.__dict__)  # attributes of a subclass too
+        clone._config, clone._rate_limit, clone._is_clone = evolve(self._config, **changes), None, True
+        return clone
+
+    def with_token(self, token: str | Token | SourceT) -> Self:
+        """Return a client that calls as another key, over the connections of this one.
+
+        It does not need to be closed. Closing this client closes it too.
+
+        Args:
+            token: The token of the other key, as for a new client.
+
+        Raises:
+            InvalidRequestError: No request can carry this token. The message does not contain it.
         """
-        attempt.__module__, attempt.__qualname__ = "incident_io_keys", call.operation.name
-        repeated: F = stamina.retry(on=call.wait_after, attempts=call.attempts, timeout=None)(attempt)  # type: ignore[assignment]
-        return repeated
+        problems: list[Problem] = []
+        # None does not stand for the environment here, which has the token of another key.
+        given: object = Token("") if cast(object, token) is None else wrap_token(token)
+        credentials = read_token(given, problems, asynchronous=self._asynchronous)
+        del token, given  # a traceback can show locals
+        raise_if_invalid("the client was not made", problems)
+        return self._clone(credentials=credentials)
+
+    def with_options(
+        self,
+        *,
+        timeout: float | httpx.Timeout | None = None,
+        attempts: int | None = None,
+        deadline: float | None = None,
+    ) -> Self:
+        """Return a client with other limits, over the connections of this one; see `with_token`.
+
+        Args:
+            timeout: As for a new client. None keeps the current value, here and below.
+            attempts: As for a new client.
+            deadline: As for a new client.
+
+        Raises:
+            InvalidRequestError: An argument is invalid.
+        """
+        problems: list[Problem] = []
+        given = {"timeout": timeout, "attempts": attempts, "deadline": deadline}
+        limits = read_limits(problems, {name: value for name, value in given.items() if value is not None})
+        raise_if_invalid("the client was not made", problems)
+        return self._clone(**limits)
+
+    def _call(self, operation: Operation[Any]) -> Call:
+        return Call(operation, self._config.attempts, self._config.deadline)
+
+    @property
+    def _is_closed(self) -> bool:
+        return self._closed or self._http.is_closed
+
+    def _owns_transport(self) -> bool:
+        # In a forked child, a transport of the user's own still belongs to the parent.
+        return not self._is_clone and (self._config.transport is None or self._pid == os.getpid())
 
     def _exchange(self, call: Call, token: Token) -> Exchange:
-        left = call.deadline.left()
-        if left <= 0:
-            raise self._overdue(call)
-        steps = self.settings.timeout.as_dict().items()
+        if self._is_closed or call.abandoned:
+            raise client_closed(call)
+        if (left := call.seconds_left()) <= 0:
+            raise not_sent_in_time(call, self._config.credentials.name)
+        steps = self._config.timeout.as_dict().items()
         timeout = {step: left if limit is None else min(limit, left) for step, limit in steps}
-        given, base = dict(call.operation.request), self.settings.base_url
+        given, base = dict(call.operation.request), self._config.base_url
         path = base.raw_path.decode("ascii").removesuffix("/") + given.pop("url")
         try:
-            # Put together here: httpx would read the URL three times for that, a tenth of the time of a request.
-            url = base.copy_with(path=path, params=given.pop("params", None))
-            request = self._owner._http.build_request(
-                **given, url=url, extensions={"timeout": timeout, EXTENSION: call.deadline}
-            )
+            # With a base_url of its own, httpx would parse three URLs, a tenth of the time of a request.
+            given["url"] = base.copy_with(path=path, params=given.pop("params", None))
+            request = self._http.build_request(**given, extensions={"timeout": timeout, DEADLINE: call.deadline})
         except httpx.InvalidURL as error:
-            problem = Problem("request", f"fits no URL: {redact(str(error))}")
-            raise InvalidRequestError(f"{call.operation.name} was not sent", [problem]) from error
-        return Exchange(call, self._owner._http, request, token)
+            problem = Problem("request", f"does not fit into a URL: {redact(str(error))}")
+            raise_if_invalid(f"{call.operation.name} was not sent", [problem])
+        return Exchange(self, call, request, token)
 
-    def _overdue(self, call: Call) -> IncidentIOError:
-        # Between requests, only the token source can take that long: a wait that would is not begun.
-        waited_for = None if call.in_flight else self.settings.credentials.name
-        may_have_applied = call.may_have_applied or (call.in_flight and call.operation.writes)
-        error = overdue_error(call.operation.name, call.deadline.seconds, waited_for, may_have_applied=may_have_applied)
-        return error if call.in_flight else call.instead_of(error)
+    def __repr__(self) -> str:
+        if not hasattr(self, "_http"):  # __init__ raised; a traceback with locals shows the client
+            return f"{type(self).__name__}(not made)"
+        return f"{type(self).__name__}(base_url={redact(str(self._config.base_url))!r})"
 
-    def _begin(self, call: Call) -> None:
-        """Begin another try."""
-        call.number += 1
-        if self.closed or self._owner.closed:
-            raise call.instead_of(closed_error(call.operation.name))
+    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
+        raise TypeError(f"a {type(self).__name__} holds connections and a token: it cannot be pickled or copied")
 
-    def _value(self, call: Call, operation: Operation[T], answer: Answer, token: Token) -> T:
-        self.rate_limit = rate_limit_of(answer) or self.rate_limit
-        return operation.decode(
-            answer, may_have_applied=call.may_have_applied, token=token, source=self.settings.credentials.name
-        )
+    def __del__(self) -> None:
+        if not hasattr(self, "_http") or self._is_clone or self._closed:
+            return
+        if self._pid == os.getpid():
+            warnings.warn(f"{self!r} was never closed", ResourceWarning, source=self, stacklevel=2)
+        elif isinstance(self._transport, (Transport, AsyncTransport)):
+            self._transport.forget()
 
 
-class Sender(_Sender[httpx.Client]):
-    """Sends operations, and blocks until they are answered. Threads can share it."""
+class SyncClient(BaseClient[TokenSource, httpx.BaseTransport]):
+    """The request loop of the sync client."""
 
-    asynchronous = False
+    _asynchronous = False
 
-    def _open(self) -> httpx.Client:
-        from ._transport import DeadlineTransport  # takes as long to import as all of the rest
+    def _open_client(self, **options: Any) -> httpx.Client:
+        return _Client(**options, event_hooks={"response": [hide_location]})
 
-        return _Client(**self._options(DeadlineTransport), event_hooks={"response": [keep_from_following]})
+    def _request(self, operation: Operation[T], call: Call | None = None) -> T:
+        call = call or self._call(operation)
+        while True:
+            try:
+                value: T = self._attempt(call)
+                return value
+            except IncidentIOError as error:
+                delay = call.retry_delay(error, closed=self._is_closed)
+                if delay is None:
+                    raise call.outcome(error)  # noqa: B904 - it can have a cause of its own
+            self._wait(delay)
 
-    def send(self, operation: Operation[T], deadline: Deadline | None = None) -> T:
-        """Send an operation, and again where that is right, and return its value.
+    def _edit(self, show: Operation[APIKey], update: Callable[[APIKey], Operation[APIKey]]) -> APIKey:
+        return self._request(update(self._request(show)))
 
-        Args:
-            operation: What to send.
-            deadline: A deadline that another thread can bring forward; None for one that begins now.
-        """
-        call = self._call(operation, deadline)
+    def _wait(self, seconds: float) -> None:
+        self._closing.wait(seconds)  # or until another thread closes the client
+
+    def _attempt(self, call: Call) -> Any:
+        call.begin_attempt()
+        token = self._token(call)
         try:
-            return self._try(call, operation)
-        except IncidentIOError as error:
-            failures = [error]
+            return self._send(call, token)
+        except AuthenticationError:
+            try:
+                newer = self._token(call)
+            except IncidentIOError:
+                newer = token
+            if newer == token:
+                raise
+        return self._send(call, newer)
 
-        def attempt() -> T:
-            if failures:
-                raise failures.pop()
-            return self._try(call, operation)
+    def _token(self, call: Call) -> Token:
+        return self._config.credentials.get_token(call.operation.name)
 
-        return self._repeated(call, attempt)()
-
-    def _try(self, call: Call, operation: Operation[T]) -> T:
-        self._begin(call)
-        credentials = self.settings.credentials
-        try:
-            token = credentials.ask(operation.name)
-        except InvalidRequestError as error:
-            raise call.instead_of(error)  # noqa: B904 - it may be another, with a cause of its own
-        answer = self._answer(call, token)
-        if answer.status_code == 401 and (newer := credentials.ask_again(operation.name, token)):
-            token = newer
-            answer = self._answer(call, token)
-        return self._value(call, operation, answer, token)
-
-    def _answer(self, call: Call, token: Token) -> Answer:
-        owner = self._owner
-        if os.getpid() != owner.pid:  # a fork: the connections are the parent's
-            owner._connect()
+    def _send(self, call: Call, token: Token) -> Any:
         with self._exchange(call, token) as exchange:
-            self._receive(exchange, owner._http.send(exchange.request, stream=True))
-        return exchange.answer
+            self._transfer(exchange)
+        return exchange.value
 
-    def _receive(self, exchange: Exchange, head: httpx.Response) -> None:
-        # Within the exchange, so that this frame goes when it fails: it holds parts of the body.
+    def _transfer(self, exchange: Exchange) -> None:
+        exchange.response = response = self._http.send(exchange.request, stream=True)
         try:
-            if exchange.has_body(head):
-                for part in head.iter_raw():
-                    exchange.body.take(part)
+            for part in response.stream:
+                exchange.add(part)
+            exchange.finish()
         finally:
-            head.close()
-            # httpx's own holds the response: both would stay until the garbage collector comes.
-            head.stream = httpx.ByteStream(b"")
+            if connection := exchange.unusable_connection():
+                connection.close()
+            response.close()
 
-    def ahead(self, operation: Operation[T]) -> Ahead[T]:
-        """Send an operation in a thread of its own."""
-        return Ahead(lambda deadline: self.send(operation, deadline), Deadline(self.settings.deadline))
+    def _prefetch(self, operation: Operation[T]) -> Prefetch[T]:
+        call = self._call(operation)
+        prefetch = Prefetch(lambda: self._request(operation, call), call)
+        self._prefetches.add(prefetch)
+        return prefetch
 
     def close(self) -> None:
-        """Close the connections."""
-        self.closed = True
-        if self.owns_connections:
+        """Close the connections. The client cannot be used after that. Calls in other threads may fail."""
+        self._closed = True
+        if self._owns_transport():
+            self._closing.set()
             self._http.close()
+            for prefetch in list(self._prefetches):
+                prefetch.join()
 
 
-class AsyncSender(_Sender[httpx.AsyncClient]):
-    """Sends operations, and awaits their answers. Tasks can share it."""
+class AsyncClient(BaseClient[AsyncTokenSource, httpx.AsyncBaseTransport]):
+    """The request loop of the async client."""
 
-    asynchronous = True
-    _loop: asyncio.AbstractEventLoop | None = None
+    _asynchronous = True
 
-    def _open(self) -> httpx.AsyncClient:
+    def _open_client(self, **options: Any) -> httpx.AsyncClient:
         async def hook(response: httpx.Response) -> None:
-            keep_from_following(response)
+            hide_location(response)
 
-        return _AsyncClient(**self._options(httpx.AsyncHTTPTransport), event_hooks={"response": [hook]})
+        return _AsyncClient(**options, event_hooks={"response": [hook]})
 
-    async def send(self, operation: Operation[T]) -> T:
-        """Send an operation, and again where that is right, and return its value.
-
-        Args:
-            operation: What to send.
-        """
-        import asyncio
-
+    async def _request(self, operation: Operation[T]) -> T:
         call = self._call(operation)
-        outer = sys.exception()
-        try:
-            async with asyncio.timeout(call.deadline.left() + _HEAD_START):
-                try:
-                    return await self._try(call, operation)
-                except IncidentIOError as error:
-                    failures = [error]
+        while True:
+            try:
+                value: T = await self._attempt(call)
+                return value
+            except IncidentIOError as error:
+                delay = call.retry_delay(error, closed=self._is_closed)
+                if delay is None:
+                    raise call.outcome(error)  # noqa: B904 - it can have a cause of its own
+            await self._wait(delay)
 
-                async def attempt() -> T:
-                    if failures:
-                        raise failures.pop()
-                    return await self._try(call, operation)
+    async def _edit(self, show: Operation[APIKey], update: Callable[[APIKey], Operation[APIKey]]) -> APIKey:
+        return await self._request(update(await self._request(show)))
 
-                return await self._repeated(call, attempt)()
-        except TimeoutError as error:
-            scrub(error, outer=outer)
-            if call.arrived is not None:
-                return self._value(call, operation, *call.arrived)
-            raise self._overdue(call)  # noqa: B904 - it may be another, with a cause of its own
-
-    async def _try(self, call: Call, operation: Operation[T]) -> T:
-        self._begin(call)
-        credentials = self.settings.credentials
-        try:
-            token = await credentials.ask_async(operation.name)
-        except InvalidRequestError as error:
-            raise call.instead_of(error)  # noqa: B904 - it may be another, with a cause of its own
-        answer = await self._answer(call, token)
-        if answer.status_code == 401 and (newer := await credentials.ask_again_async(operation.name, token)):
-            token = newer
-            answer = await self._answer(call, token)
-        return self._value(call, operation, answer, token)
-
-    async def _answer(self, call: Call, token: Token) -> Answer:
+    async def _wait(self, seconds: float) -> None:
         import asyncio
 
-        loop, owner = asyncio.get_running_loop(), self._owner
-        if os.getpid() != owner.pid or owner._loop not in (None, loop):  # the connections are another loop's
-            owner._connect()
-        owner._loop = loop
+        await asyncio.sleep(seconds)
+
+    async def _attempt(self, call: Call) -> Any:
+        call.begin_attempt()
+        token = await self._token(call)
+        try:
+            return await self._send(call, token)
+        except AuthenticationError:
+            try:
+                newer = await self._token(call)
+            except IncidentIOError:
+                newer = token
+            if newer == token:
+                raise
+        return await self._send(call, newer)
+
+    async def _token(self, call: Call) -> Token:
+        import asyncio
+
+        credentials, name = self._config.credentials, call.operation.name
+        found: Token | str = ""
+        try:
+            async with asyncio.timeout(call.seconds_left()):
+                return await credentials.get_token_async(name)
+        except TimeoutError:
+            pass
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            found = failure_of(error)  # not this task was cancelled, but one that the source waits for
+        # Raised here, since the errors above link to frames of the source.
+        if found:
+            return credentials.usable(name, found)
+        raise not_sent_in_time(call, credentials.name)
+
+    async def _send(self, call: Call, token: Token) -> Any:
+        import asyncio
+
         with self._exchange(call, token) as exchange:
-            await self._receive(exchange, await owner._http.send(exchange.request, stream=True))
-        return exchange.answer
+            # The client's own transport keeps the deadline itself, and reads what arrived until then.
+            async with asyncio.timeout(None if self._config.transport is None else call.seconds_left()):
+                await self._transfer(exchange)
+        return exchange.value
 
-    async def _receive(self, exchange: Exchange, head: httpx.Response) -> None:
+    async def _transfer(self, exchange: Exchange) -> None:
+        exchange.response = response = await self._http.send(exchange.request, stream=True)
         try:
-            if exchange.has_body(head):
-                async for part in head.aiter_raw():
-                    exchange.body.take(part)
+            async for part in response.stream:
+                exchange.add(part)
+            exchange.finish()
         finally:
-            await head.aclose()
-            head.stream = httpx.ByteStream(b"")
+            if connection := exchange.unusable_connection():
+                await connection.aclose()
+            await response.aclose()
 
-    def ahead(self, operation: Operation[T]) -> AsyncAhead[T]:
-        """Send an operation in a task of its own."""
-        return AsyncAhead(self.send(operation))
+    def _prefetch(self, operation: Operation[T]) -> AsyncPrefetch[T]:
+        return AsyncPrefetch(self._request(operation))
 
-    async def close(self) -> None:
-        """Close the connections."""
-        import asyncio
-
-        self.closed = True
-        if self.owns_connections and self._loop in (None, asyncio.get_running_loop()):
+    async def aclose(self) -> None:
+        """Close the connections. The client cannot be used after that. Calls in other tasks may fail."""
+        self._closed = True
+        if self._owns_transport():
             await self._http.aclose()

@@ -1,10 +1,12 @@
-"""What a client is made with: arguments and environment, read and checked together."""
+"""The arguments of a client and its environment variables, checked together."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
-from ipaddress import ip_address
+from collections.abc import Mapping
+from ipaddress import ip_address, ip_network
 from threading import TIMEOUT_MAX
 from typing import Any, Final
 from urllib.request import getproxies, proxy_bypass
@@ -14,29 +16,22 @@ from attrs import frozen
 
 from incident_io_keys_generated import contract
 
-from ._auth import Credentials, credentials
+from ._auth import Credentials, read_token
+from ._redaction import redact
 from ._validation import check_whole_number, type_name
-from ._version import __version__
-from .errors import Problem, redact
+from .errors import Problem
+
+__version__ = "0.1.0"
 
 URL_VARIABLE: Final = "INCIDENT_ENDPOINT"
-# More tries than that are a mistake: seconds, say.
+# More attempts are a mistake, such as seconds.
 _MOST_ATTEMPTS: Final = 100
+_SUGGESTED_URL: Final = f"write {contract.SERVER}, or http://127.0.0.1:8000 for a server on this machine"
 
 
 @frozen(kw_only=True)
-class Settings:
-    """What a client is made with.
-
-    Attributes:
-        credentials: Where the token comes from.
-        base_url: Where the API is.
-        timeout: For each step on the network.
-        attempts: Tries of one call, the first included.
-        deadline: Seconds for one call.
-        transport: How requests travel, if not by httpx's own transport.
-        user_agent: The whole header.
-    """
+class Config:
+    """What a client is made with: the arguments that `KeysClient` documents."""
 
     credentials: Credentials
     base_url: httpx.URL
@@ -47,45 +42,23 @@ class Settings:
     user_agent: str
 
 
-def read_settings(
+def read_config(
     problems: list[Problem],
-    *,
+    asynchronous: bool,
     token: object,
     base_url: object,
-    timeout: object,
-    attempts: object,
-    deadline: object,
+    *,
     transport: object,
     user_agent: object,
-    asynchronous: bool,
-) -> Settings:
-    """Read the arguments of a client: `KeysClient` says what they are.
-
-    Nothing is raised here, since a traceback that shows locals would show the token. What is wrong is added to
-    `problems`, and something harmless takes its place.
-    """
-    found, url = credentials(token, problems, asynchronous=asynchronous), _read_url(base_url, problems)
-    kind = httpx.AsyncBaseTransport if asynchronous else httpx.BaseTransport
-    if transport is not None and not isinstance(transport, kind):
-        problems.append(Problem("transport", f"takes an httpx.{kind.__name__}, not {type_name(transport)}"))
-    agent = f"incident-io-keys/{__version__} {httpx.__title__}/{httpx.__version__}"
-    if user_agent is not None and not _is_header_text(user_agent):
-        problems.append(Problem("user_agent", "takes a string of visible ASCII and spaces"))
-    elif user_agent is not None:
-        agent = f"{user_agent} {agent}"
-    if not _is_timeout(timeout):
-        problems.append(Problem("timeout", "takes seconds, more than 0, or an httpx.Timeout of such"))
-        timeout = None
-    if not _is_time(deadline):
-        problems.append(Problem("deadline", "takes seconds, more than 0"))
-    return Settings(
-        credentials=found,
-        base_url=url,
-        timeout=timeout if isinstance(timeout, httpx.Timeout) else httpx.Timeout(timeout),  # type: ignore[arg-type]
-        attempts=check_whole_number("attempts", attempts, problems, low=1, high=_MOST_ATTEMPTS),
-        deadline=deadline,  # type: ignore[arg-type]
-        transport=transport,
-        user_agent=agent,
+    limits: Mapping[str, object],
+) -> Config:
+    """Check the arguments of a client. Nothing is raised, since a traceback with locals would show the token."""
+    return Config(
+        credentials=read_token(token, problems, asynchronous=asynchronous),
+        base_url=_read_url(base_url, problems),
+        transport=_read_transport(transport, problems, asynchronous),
+        user_agent=_read_user_agent(user_agent, problems),
+        **read_limits(problems, limits),
     )
 
 
@@ -93,34 +66,29 @@ def _read_url(base_url: object, problems: list[Problem]) -> httpx.URL:
     from_environment = os.environ.get(URL_VARIABLE)
     field = "base_url" if base_url is not None or not from_environment else URL_VARIABLE
     text = base_url if base_url is not None else from_environment or contract.SERVER
-    advice = f"as in {contract.SERVER}, or http://127.0.0.1:8000 for a server on this machine"
-    default = httpx.URL(contract.SERVER)
+    # Most messages quote nothing: the value can contain a password, or be a token in the wrong place.
     if not isinstance(text, str):
-        problems.append(Problem(field, f"takes a URL, not {type_name(text)}", advice))
-        return default
+        problems.append(Problem(field, f"takes a URL, not {type_name(text)}", _SUGGESTED_URL))
+        return httpx.URL(contract.SERVER)
+    url = httpx.URL(contract.SERVER)
     try:
         url = httpx.URL(text)
-    except (httpx.InvalidURL, ValueError) as error:
-        problems.append(Problem(field, f"is no URL: {redact(str(error))}", advice))
-        return default
-    # A URL that is refused goes no further than this: it may be a token in the wrong place.
-    if url.scheme not in ("http", "https") or not _is_host(url) or not 0 < (url.port or 1) < 65536:
-        problems.append(Problem(field, "takes a URL of https:// and a host", advice))
-    elif url.userinfo or "?" in text or "#" in text:
+        # The resolver encodes the name like this, and fails for an empty or a long label.
+        host = re.fullmatch(rb"[\w.:-]+", url.raw_host) and url.host.encode("idna")
+        known = url.scheme in ("http", "https") and bool(host) and 0 < (url.port or 1) < 65536
+    except (httpx.InvalidURL, ValueError):
+        known = False
+    if not known:
+        problems.append(Problem(field, "is not a URL of https:// and a host", _SUGGESTED_URL))
+    elif url.userinfo or any(character in text for character in "?#@"):
         problems.append(Problem(field, "takes no user, password, query or fragment"))
     elif url.scheme == "http" and not _is_loopback(url.host):
         problems.append(Problem(field, f"would send the token to {redact(url.host)} in plain text", "use https"))
+    elif url.path.rstrip("/").endswith("/v1"):
+        problems.append(Problem(field, "ends in /v1, which the client adds itself", "remove it"))
     else:
         return url
-    return default
-
-
-def _is_host(url: httpx.URL) -> bool:
-    try:
-        # The resolver's own encoding too, which is where an empty or endless label would fail later.
-        return re.fullmatch(rb"[\w.:-]+", url.raw_host) is not None and url.host.encode("idna") != b""
-    except UnicodeError:
-        return False
+    return httpx.URL(contract.SERVER)
 
 
 def _is_loopback(host: str) -> bool:
@@ -130,32 +98,81 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _is_header_text(value: object) -> bool:
-    return isinstance(value, str) and value.isascii() and value.isprintable() and value == value.strip() != ""
+def read_limits(problems: list[Problem], given: Mapping[str, object]) -> dict[str, Any]:
+    """Check those of the arguments `timeout`, `attempts` and `deadline` that are given. Return them."""
+    limits: dict[str, Any] = dict(given)
+    if "timeout" in given:
+        limits["timeout"] = _read_timeout(given["timeout"], problems)
+    if "attempts" in given:
+        limits["attempts"] = check_whole_number("attempts", given["attempts"], problems, low=1, high=_MOST_ATTEMPTS)
+    if not _is_time(given.get("deadline", 1)):
+        problems.append(Problem("deadline", "takes seconds, more than 0"))
+    return limits
 
 
-def _is_timeout(value: object) -> bool:
-    if isinstance(value, httpx.Timeout):
-        steps = (value.connect, value.read, value.write, value.pool)
-        return all(step is None or _is_time(step) for step in steps)
-    return _is_time(value)
+def _read_timeout(timeout: object, problems: list[Problem]) -> httpx.Timeout:
+    steps = timeout.as_dict().values() if isinstance(timeout, httpx.Timeout) else [timeout]
+    if isinstance(timeout, httpx.Timeout) and all(step is None or _is_time(step) for step in steps):
+        return timeout
+    if _is_time(timeout):
+        return httpx.Timeout(timeout)  # type: ignore[arg-type]
+    problems.append(Problem("timeout", "takes seconds, more than 0, or an httpx.Timeout of such"))
+    return httpx.Timeout(None)
 
 
 def _is_time(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= TIMEOUT_MAX
 
 
-def environment_proxy(url: httpx.URL) -> httpx.Proxy | None:
-    """The proxy through which the environment wants a URL to be reached.
+def _read_transport(transport: object, problems: list[Problem], asynchronous: bool) -> Any:
+    kind = httpx.AsyncBaseTransport if asynchronous else httpx.BaseTransport
+    if transport is not None and not isinstance(transport, kind):
+        package = type(transport).__module__.partition(".")[0]
+        of = f", which is of {package}; this client uses httpx" if package.startswith("httpx") else ""
+        problems.append(Problem("transport", f"takes an httpx.{kind.__name__}, not {type_name(transport)}{of}"))
+    return transport
 
-    Raises:
-        ValueError: What the environment names is no proxy. httpx.InvalidURL: it is no URL.
-    """
+
+def _read_user_agent(user_agent: object, problems: list[Problem]) -> str:
+    own = f"incident-io-keys/{__version__} {httpx.__title__}/{httpx.__version__}"
+    if user_agent is None:
+        return own
+    text = user_agent if isinstance(user_agent, str) else ""
+    if not (text.isascii() and text.isprintable() and text == text.strip() != ""):
+        problems.append(Problem("user_agent", "takes a string of visible ASCII and spaces"))
+    return f"{text} {own}"
+
+
+def read_proxy(url: httpx.URL, problems: list[Problem]) -> httpx.Proxy | None:
+    """Return the proxy that the environment names for a URL, if any. A problem names the variable, but no value."""
     # Over plain http, a proxy would see the token.
     if url.scheme != "https" or proxy_bypass(url.host):
         return None
     proxies = getproxies()
-    found = proxies.get("https") or proxies.get("all")
-    if not found:
+    scheme = "https" if proxies.get("https") else "all"
+    found = proxies.get(scheme)
+    if not found or any(_matches(entry.strip().lower(), url) for entry in proxies.get("no", "").split(",")):
         return None
-    return httpx.Proxy(found if "://" in found else f"http://{found}")
+    try:
+        proxy = httpx.Proxy(found if "://" in found else f"http://{found}")
+    except (httpx.InvalidURL, ValueError):
+        proxy = None
+    if proxy is None or "@" in proxy.url.path:
+        names = (f"{scheme}_proxy", f"{scheme}_PROXY".upper())
+        field = next((name for name in names if os.environ.get(name)), "the proxy of the system")
+        socks = found.lower().startswith("socks://")
+        suggestion = "write socks5://" if socks else "write http://host:port, and percent-encode the password"
+        problems.append(Problem(field, "is not the URL of a proxy", suggestion))
+    return proxy
+
+
+def _matches(entry: str, url: httpx.URL) -> bool:
+    """Return whether an entry of NO_PROXY, such as `10.0.0.0/8`, `*.example.com` or `[::1]:8443`, covers a URL."""
+    match = re.fullmatch(r"(\[.+\]|[^:]+):(\d+)", entry)
+    name, port = match.groups() if match else (entry, None)
+    if not entry or (port and int(port) != (url.port or 443)):
+        return False
+    name = name.strip("[]").removeprefix("*").removeprefix(".")
+    with contextlib.suppress(ValueError):
+        return ip_address(url.host) in ip_network(name, strict=False)
+    return entry == "*" or url.host == name or (name != "" and url.host.endswith(f".{name}"))

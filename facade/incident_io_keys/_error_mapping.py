@@ -1,209 +1,206 @@
-"""How an answer that is no success becomes an exception."""
+"""Turns a response or an error of the network into an exception, and takes tokens out of both."""
 
 from __future__ import annotations
 
 import contextlib
-import itertools
+import re
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
 import httpx
 import msgspec
-from attrs import frozen
 
 from incident_io_keys_generated.models import AccountRole, ErrorDetail
 
-from ._answers import Answer
-from ._waits import seconds_to_wait
-from .errors import (
-    APIStatusError,
-    AuthenticationError,
-    BadRequestError,
-    ConflictError,
-    InternalServerError,
-    NotFoundError,
-    PermissionDeniedError,
-    RateLimitError,
-    UnprocessableEntityError,
-    redact,
-)
+from . import errors as kinds
+from ._operations import is_rejection
+from ._redaction import redact
+from ._retry import NOT_CONNECTED, Call, parse_retry_after
+from ._token_recovery import MALFORMED
+from .errors import APIConnectionError, APIStatusError, APITimeoutError, InvalidRequestError, Problem
 from .tokens import Token
 
-# Headers that tell of the bytes as they were sent; a body that was read is decoded.
-_OF_THE_WIRE: Final = (b"content-encoding", b"content-length", b"transfer-encoding")
-
 _BY_STATUS: Final[dict[int, type[APIStatusError]]] = {
-    400: BadRequestError,
-    401: AuthenticationError,
-    403: PermissionDeniedError,
-    404: NotFoundError,
-    409: ConflictError,
-    422: UnprocessableEntityError,
-    429: RateLimitError,
+    400: kinds.BadRequestError,
+    401: kinds.AuthenticationError,
+    403: kinds.PermissionDeniedError,
+    404: kinds.NotFoundError,
+    409: kinds.ConflictError,
+    422: kinds.UnprocessableEntityError,
+    429: kinds.RateLimitError,
 }
 
-MAY_HAVE_APPLIED: Final = "the request may have arrived and done its work: look before you repeat it"
+# What sending can raise besides an interrupt. UnicodeError: what should be a host name is none.
+NETWORK_ERRORS: Final = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, UnicodeError)
+
+_NEVER_SENT: Final = (*NOT_CONNECTED, httpx.UnsupportedProtocol)
+
+_MAY_HAVE_APPLIED: Final = "the request may have arrived and taken effect: check before you send it again"
+
+_MOST_DETAILS: Final = 100
+
+_LARGEST_DETAILS: Final = 256 * 1024
+
+# The escapes of visible ASCII in JSON. A token can hide behind them.
+_ESCAPE: Final = re.compile(rb"\\u00([2-7][0-9a-f])", re.IGNORECASE)
 
 
-def status_error(
-    what: str, response: httpx.Response, *, may_have_applied: bool, token: Token | None = None, source: str = "token"
-) -> APIStatusError:
-    """Make the exception for a response that is no success, whatever its body is.
+def status_error(call: Call, response: httpx.Response, token: Token, source: str) -> APIStatusError:
+    """Return the exception for a response that is no success, whatever its body is.
 
-    Args:
-        what: What was tried, as in `create`.
-        response: The response, read to its end.
-        may_have_applied: Whether it was a write that may have happened all the same.
-        token: The token that the request carried, to hide it where the response shows it.
-        source: Where that token comes from, for the person who has to change it there.
+    The token of the request is redacted where the response shows it; `source` is where it comes from.
     """
     status = response.status_code
-    kind = _BY_STATUS.get(status, InternalServerError if status >= 500 else APIStatusError)
-    advice = _advice(response, token, source)
+    kind = _BY_STATUS.get(status, kinds.InternalServerError if status >= 500 else APIStatusError)
+    hint = _hint(response, token, source)
     response = _without_tokens(response, token)
-    body = _read_envelope(response)
-    told = (response.headers.get("Retry-After"), body.retry_after)
-    waits = (seconds_to_wait(form, response.headers.get("Date")) for form in told if form is not None)
-    retry_after = next((wait for wait in waits if wait is not None), None)
-    lines = [f"{what} failed with {status}" + (f" {body.type}" if body.type else "")]
-    for error in body.errors:
-        where = error.source and (error.source.pointer or error.source.field)
-        lines.append(f"{f'{where}: ' if where else ''}{error.message} ({error.code})")
-    lines += advice
+    body = _read_members(response.content.decode("utf-8", "replace"))
+    name, request_id = _text(body.get("type")), request_id_of(response)
+    errors = tuple(_error_details(body.get("errors", msgspec.Raw(b"[]"))))
+    limit = _read_members(body.get("rate_limit", b""))
+    asked = (response.headers.get("Retry-After"), _text(limit.get("retry_after")))
+    delays = (parse_retry_after(text, response.headers.get("Date")) for text in asked if text is not None)
+    retry_after = next((delay for delay in delays if delay is not None), None)
+    may_have_applied = call.may_have_applied or (call.operation.writes and not is_rejection(response))
+    lines = [f"{call.operation.name} failed with {status}" + (f" {name}" if name else "")]
+    for error in errors:
+        field = error.source and (error.source.pointer or error.source.field)
+        lines.append(f"{f'{field}: ' if field else ''}{error.message} ({error.code})")
+    if hint:
+        lines.append(hint)
     if status == 429 and retry_after is not None:
-        lines.append(f"the API asks to wait {retry_after:.3g} s")
+        lines.append(f"the API asks for a delay of {retry_after:.3g} s")
     if may_have_applied:
-        lines.append(MAY_HAVE_APPLIED)
-    if body.request_id:
-        lines.append(f"request id: {body.request_id}")
-    # Without what could drive the terminal that it is shown on.
+        lines.append(_MAY_HAVE_APPLIED)
+    if request_id:
+        lines.append(f"request id: {request_id}")
+    # A terminal must not receive control characters from a server.
     lines = ["".join(character if character.isprintable() else " " for character in line) for line in lines]
     return kind(
         "\n  ".join(lines),
+        status=status,
         response=response,
-        type=body.type,
-        request_id=body.request_id,
-        errors=body.errors,
+        type=name,
+        request_id=request_id,
+        errors=errors,
         retry_after=retry_after,
         may_have_applied=may_have_applied,
     )
 
 
-def response_of(answer: Answer) -> httpx.Response:
-    """An answer as a response of httpx's. Nothing on it can be followed or streamed."""
-    headers = [(name, value) for name, value in answer.headers.raw if name.lower() not in _OF_THE_WIRE]
-    headers += answer.location
-    return httpx.Response(answer.status_code, headers=headers, content=answer.content, request=answer.request)
+def connection_error(call: Call, error: Exception, token: Token, host: str) -> APIConnectionError:
+    """Return the exception for a request to a host without a usable response, caused by an error of httpx."""
+    name = call.operation.name
+    may_have_applied = call.may_have_applied or (call.operation.writes and not isinstance(error, _NEVER_SENT))
+    if call.seconds_left() <= 0 or isinstance(error, TimeoutError):
+        kind: type[APIConnectionError] = APITimeoutError
+        message = f"{name} got no usable response within the deadline of {call.seconds:g} s"
+    else:
+        kind = APITimeoutError if isinstance(error, httpx.TimeoutException) else APIConnectionError
+        message = f"{name} got no usable response from {redact(host, token)}: {type(error).__name__}: {error}"
+        message = message.removesuffix(": ")
+    if may_have_applied:
+        message += f"\n  {_MAY_HAVE_APPLIED}"
+    failure = kind(message, may_have_applied=may_have_applied)
+    failure.__cause__ = error
+    return failure
 
 
-def request_id_of(response: httpx.Response | Answer, token: Token | None) -> str | None:
-    """What to quote to incident.io's support; None if the response does not say."""
-    found = _read_envelope(response).request_id
-    return None if found is None else redact(found, token)
+def not_sent_in_time(call: Call, source: str) -> APITimeoutError:
+    """Return the exception for a call whose deadline passed before an attempt could be sent."""
+    message = f"{call.operation.name} was not sent within the deadline of {call.seconds:g} s"
+    return APITimeoutError(f"{message}: {source}, or a delay, took too long")
 
 
-def _advice(response: httpx.Response, token: Token | None, source: str) -> list[str]:
-    status = response.status_code
-    if status == 401:
-        return [f"the token came from {source}: look whether it is whole, and whether its key still exists"]
-    if status == 403:
-        role = AccountRole.API_KEYS_MANAGE
-        return [f"look whether the calling key has the role {role} (given in the dashboard), and all that it hands out"]
-    if 300 <= status < 400 and "Location" in response.headers:
-        host = redact(_host(response.headers["Location"]), token)
-        return [f"it points to {host}; redirects are not followed, since the token would go there too"]
-    return []
+def client_closed(call: Call) -> InvalidRequestError:
+    """Return the exception for a call of a client that is closed."""
+    problem = Problem("client", "is closed", "make a new one")
+    return InvalidRequestError(f"{call.operation.name} was not sent", [problem])
 
 
-def _host(location: str) -> str:
-    try:
-        host = httpx.URL(location).host
-    except (httpx.InvalidURL, UnicodeError):
-        return "no URL"
-    return host or "another path of the same host"
+def strip_tracebacks(error: BaseException, token: Token | None = None, *, outer: BaseException | None = None) -> None:
+    """Drop the frames of an error and of all its causes, and redact their texts.
 
-
-@frozen
-class _Envelope:
-    """As much of the error envelope as a response has."""
-
-    type: str | None = None
-    request_id: str | None = None
-    errors: tuple[ErrorDetail, ...] = ()
-    retry_after: str | None = None
-
-
-# What reading a body as JSON raises if it is none.
-_NO_JSON: Final = (msgspec.DecodeError, RecursionError)
-
-
-def _read_envelope(response: httpx.Response | Answer) -> _Envelope:
-    # Member by member, not as the generated ErrorResponse: a gateway's half of an envelope is better than nothing.
-    request_id = response.headers.get("X-Request-Id")
-    try:
-        members = _json(response)
-    except _NO_JSON:
-        return _Envelope(request_id=request_id)
-    if not isinstance(members, dict):
-        return _Envelope(request_id=request_id)
-    errors = members.get("errors")
-    limit = members.get("rate_limit")
-    return _Envelope(
-        type=_text(members.get("type")),
-        request_id=_text(members.get("request_id")) or request_id,
-        errors=tuple(_details(errors if isinstance(errors, list) else ())),
-        retry_after=_text(limit.get("retry_after")) if isinstance(limit, dict) else None,
-    )
-
-
-def _json(response: httpx.Response | Answer) -> Any:
-    return msgspec.json.decode(response.content.decode("utf-8", "replace"))
-
-
-def _details(errors: Iterable[object]) -> Iterable[ErrorDetail]:
-    for error in itertools.islice(errors, 100):
-        try:
-            yield msgspec.convert(error, ErrorDetail)
-        except msgspec.ValidationError:
+    Frames of other packages hold the headers of a request as plain locals. `outer` is the exception that the caller was
+    already handling; it is left alone.
+    """
+    seen = {id(outer)}
+    links: list[BaseException | None] = [error]
+    while links:
+        link = links.pop()
+        if link is None or id(link) in seen:
             continue
+        seen.add(id(link))
+        link.__traceback__ = None
+        link.args = tuple(redact(each, token) if isinstance(each, str) else each for each in link.args)
+        links += [link.__cause__, link.__context__, *getattr(link, "exceptions", ())]
 
 
-def _text(value: object) -> str | None:
-    # Numbers too: `retry_after` may well be one.
-    return str(value) if isinstance(value, (str, int, float)) and value != "" else None
+def request_id_of(response: httpx.Response, token: Token | None = None) -> str | None:
+    """Return what to quote to incident.io's support; None if the response has none."""
+    found = _text(_read_members(response.content.decode("utf-8", "replace")).get("request_id")) or response.headers.get(
+        "X-Request-Id"
+    )
+    return found and redact(found, token)
 
 
-def _without_tokens(response: httpx.Response, token: Token | None) -> httpx.Response:
-    """The response, or one like it without the tokens that it shows: an API may echo what it was sent."""
-    headers = [(name, _redacted_bytes(value, token)) for name, value in response.headers.raw]
-    content = response.content
+def _hint(response: httpx.Response, token: Token, source: str) -> str | None:
+    if response.status_code == 401:
+        return f"the token came from {source}: check that it is complete, and that its key still exists"
+    if response.status_code == 403:
+        role = AccountRole.API_KEYS_MANAGE
+        return f"check that the calling key has the role {role} (set in the dashboard) and all roles that it gives"
+    if response.is_redirect and "Location" in response.headers:
+        try:
+            host = httpx.URL(response.headers["Location"]).host or "another path of the same host"
+        except (httpx.InvalidURL, UnicodeError):
+            host = "no URL"
+        return f"it points to {redact(host, token)}; redirects are not followed, since the token would go there too"
+    return None
+
+
+def _read_members(content: str | bytes | msgspec.Raw) -> dict[str, msgspec.Raw]:
+    """Return the members of a JSON object, unread; none of anything else."""
+    # The generated ErrorResponse would reject an incomplete envelope, such as that of a gateway.
     try:
-        members = _json(response)
-        hidden = _redacted(members, token)
-        if hidden != members:  # an escape can hide a token from a look at the bytes
-            content = msgspec.json.encode(hidden)
-    except _NO_JSON:
-        pass
-    content = _redacted_bytes(content, token)
+        return msgspec.json.decode(content, type=dict[str, msgspec.Raw])
+    except MALFORMED:
+        return {}
+
+
+def _error_details(errors: msgspec.Raw) -> Iterable[ErrorDetail]:
+    if memoryview(errors).nbytes > _LARGEST_DETAILS:
+        return
+    with contextlib.suppress(*MALFORMED):
+        for error in msgspec.json.decode(errors, type=list[msgspec.Raw])[:_MOST_DETAILS]:
+            with contextlib.suppress(*MALFORMED):
+                yield msgspec.json.decode(error, type=ErrorDetail)
+
+
+def _text(value: msgspec.Raw | None) -> str | None:
+    with contextlib.suppress(*MALFORMED):
+        # `retry_after` can be a number.
+        return str(msgspec.json.decode(value or b'""', type=str | int | float)) or None
+    return None
+
+
+def _without_tokens(response: httpx.Response, token: Token) -> httpx.Response:
+    """Return the response, or a copy without the tokens that it contains: an API may echo what it received."""
+    headers = [(name, _redact_bytes(value, token)) for name, value in response.headers.raw]
+    plain = _ESCAPE.sub(_unescape, response.content.replace(b"\\/", b"/"))
+    redacted = _redact_bytes(plain, token)
+    content = response.content if redacted == plain else redacted
     if content == response.content and headers == response.headers.raw:
         return response
     headers = [(name, value) for name, value in headers if name.lower() != b"content-length"]
-    redacted = httpx.Response(response.status_code, headers=headers, content=content)
-    with contextlib.suppress(RuntimeError):  # it has no request
-        redacted.request = response.request
-    return redacted
+    return httpx.Response(response.status_code, headers=headers, content=content, request=response.request)
 
 
-def _redacted_bytes(value: bytes, token: Token | None) -> bytes:
-    # Latin-1 takes any bytes, and gives them back.
+def _unescape(escape: re.Match[bytes]) -> bytes:
+    character = bytes.fromhex(escape[1].decode())
+    return escape[0] if character in b'"\\' else character
+
+
+def _redact_bytes(value: bytes, token: Token) -> bytes:
+    # Latin-1 decodes every byte, and encodes it again.
     return redact(value.decode("latin-1"), token).encode("latin-1")
-
-
-def _redacted(value: Any, token: Token | None) -> Any:
-    if isinstance(value, str):
-        return redact(value, token)
-    if isinstance(value, list):
-        return [_redacted(member, token) for member in value]
-    if isinstance(value, dict):
-        return {redact(name, token): _redacted(member, token) for name, member in value.items()}
-    return value

@@ -1,20 +1,19 @@
-"""The operations of the API without I/O: arguments become a checked request, a response becomes a value or an error.
-
-The only module that uses the generated request builders. It does not depend on how a request is sent, how often, or by
-which kind of client.
-"""
+"""The six operations without I/O: arguments become a request, a response becomes a value."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import contextlib
+import zlib
+from collections.abc import Callable, Mapping
 from enum import Enum
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar, cast
 
+import httpx
 import msgspec
 from attrs import evolve, frozen
 
-from incident_io_keys_generated import contract
+from incident_io_keys_generated import contract, models
 from incident_io_keys_generated.api.api_keys import (
     create_api_key,
     delete_api_key,
@@ -23,114 +22,125 @@ from incident_io_keys_generated.api.api_keys import (
     show_api_key,
     update_api_key,
 )
-from incident_io_keys_generated.contract import AccountRoleName, TeamRoleName
-from incident_io_keys_generated.models import (
-    AccountRole,
-    APIKey,
-    APIKeyDefinition,
-    APIKeyResponse,
-    IssuedAPIKeyResponse,
-    ListAPIKeysResponse,
-    Role,
-    RotateAPIKeyRequest,
-    TeamRole,
-)
+from incident_io_keys_generated.models import AccountRole, APIKey, APIKeyDefinition, TeamRole
 
-from ._answers import Answer
-from ._definition import check_definition, definition_as_it_is, definition_of
-from ._error_mapping import response_of, status_error
-from ._token_recovery import UNREADABLE, find_token
-from ._validation import check_grace_period, check_id, check_text, check_whole_number, quote, raise_if_invalid
+from ._token_recovery import MALFORMED, find_issued_token
+from ._validation import (
+    check_grace_period,
+    check_id,
+    check_list,
+    check_text,
+    check_whole_number,
+    quote,
+    raise_if_invalid,
+    token_problem,
+)
 from .errors import InvalidResponseError, Problem
-from .roles import check_team_pair
-from .tokens import IssuedKey, Token, is_usable
+from .roles import check_team_pair, parse_roles
+from .tokens import IssuedKey, Token
 
 T = TypeVar("T")
 
+# A page of 250 keys has about 150 kB, any other body a few.
+LARGEST_BODY: Final = 1024 * 1024
+_LARGEST_PAGE: Final = 8 * LARGEST_BODY
+
+# A body of many tiny gzip members would take long to decode.
+_MOST_GZIP_MEMBERS: Final = 100
+
 
 class Effect(Enum):
-    """What a request does at the API, and with it whether one that may have arrived is sent again."""
+    """What a request changes. It decides whether a request that may have arrived is sent again."""
 
-    READS = "nothing"
-    REPLACES = "a change that is the same if made twice"
-    ISSUES = "a change that is another each time"
+    SAFE = "nothing"
+    IDEMPOTENT = "the same when it is sent twice"
+    NON_IDEMPOTENT = "another token each time"
 
 
 @frozen(kw_only=True)
 class Operation(Generic[T]):
-    """One call, checked and ready to be sent.
+    """A request that was checked, and how to read its response.
 
     Attributes:
-        name: What people call it, as in `create`.
-        effect: What the request does.
-        request: What httpx's `build_request` takes.
-        read: Makes the value from this operation, a response that is a success, and the token that it issues, if it
-            does; or raises InvalidResponseError.
-        gone_is_done: Whether finding no such key is success, where an earlier try may have had its effect.
+        name: The name of the client's method.
+        effect: What the request changes.
+        request: The arguments of httpx's `build_request`.
+        read: Returns the value of a successful response, given this operation, the response and the issued token.
+        key_id: The ID of the key that the response has to be about, if the request names one.
+        largest_body: How many bytes are read of a success. Of any other response, LARGEST_BODY are read.
+        missing_ok: Whether a 404 is a success if an earlier attempt may have taken effect.
     """
 
     name: str
     effect: Effect
     request: Mapping[str, Any]
-    read: Callable[[Operation[T], Answer, Token | None], T]
-    gone_is_done: bool = False
+    read: Callable[[Operation[T], httpx.Response, Token | None], T]
+    key_id: str | None = None
+    missing_ok: bool = False
+    largest_body: int = LARGEST_BODY
 
     @property
     def writes(self) -> bool:
-        """Whether the API changes something when it gets the request."""
-        return self.effect is not Effect.READS
+        """Whether the request changes something."""
+        return self.effect is not Effect.SAFE
 
-    def issued(self, answer: Answer, token: Token | None) -> Token | None:
-        """The token that an answer issues, also where it is no more than a part of one; None if it issues none.
-
-        Args:
-            answer: Any answer, or what arrived of it.
-            token: The token that the request carried.
-        """
-        return find_token(answer, token) if self.effect is Effect.ISSUES else None
-
-    def interrupted(self, answer: Answer, token: Token | None, *, by: str) -> InvalidResponseError:
-        """Make the error that has the token of an answer which nobody waits for any more."""
-        return _misfit(self, answer, f"{by} came before its end", "$", self.issued(answer, token))
-
-    def decode(
-        self,
-        answer: Answer,
-        *,
-        may_have_applied: bool = False,
-        token: Token | None = None,
-        source: str = "the token argument",
-    ) -> T:
-        """Make the value from an answer, or raise what the answer means.
-
-        Args:
-            answer: Any answer, read to its end.
-            may_have_applied: Whether an earlier try may have had its effect.
-            token: The token that the request carried.
-            source: Where that token comes from.
+    def parse(self, response: httpx.Response, calling: Token) -> T:
+        """Return the value of a successful response; `calling` is the token of the request.
 
         Raises:
-            APIStatusError: The API refused the request or failed with it; the subclass says how.
-            InvalidResponseError: The API says that it succeeded, but the body does not fit the contract; or it does not
-                say so, and the body has a token all the same.
+            InvalidResponseError: The body does not fit the contract, or is about another key.
         """
-        if answer.is_success or (self.gone_is_done and may_have_applied and answer.status_code == 404):
-            return self.read(self, answer, self.issued(answer, token))
-        # A status of 4xx says that the request was refused, except that 408 says only that the API gave up waiting.
-        unknown = answer.status_code == 408 or not answer.is_client_error
-        if unknown and (issued := self.issued(answer, token)) is not None:
-            raise _misfit(self, answer, "the status says that it failed", "$", issued)
-        raise status_error(
-            self.name,
-            response_of(answer),
-            may_have_applied=may_have_applied or (self.writes and unknown),
-            token=token,
-            source=source,
-        )
+        return self.read(self, response, self.issued_token(response, calling))
+
+    def issued_token(self, response: httpx.Response, calling: Token) -> Token | None:
+        """Return the token that a response issues, even if only a part of it arrived; None if it issues none."""
+        if self.effect is not Effect.NON_IDEMPOTENT or is_rejection(response):
+            return None
+        return find_issued_token(response.content, calling, failed=not response.is_success)
+
+    def invalid(self, response: httpx.Response, reason: str, path: str, token: Token | None) -> InvalidResponseError:
+        """Return the error for a response that does not fit at a path of its body."""
+        outcome = "succeeded" if response.is_success else "failed"
+        message = f"{self.name} {outcome} with {response.status_code}"
+        message += f", but the response does not fit the contract: {reason} (at {path})"
+        if "json" not in (kind := response.headers.get("Content-Type", "")):
+            message += f"; its Content-Type is {quote(kind)}"
+        if token is not None:
+            message += "; a token was issued: store the attribute `token` of this error"
+        return InvalidResponseError(message, path=path, token=token, may_have_applied=self.writes)
 
 
-def list_keys(*, page_size: int, after: str | None) -> Operation[ListAPIKeysResponse]:
-    """One page of keys: `KeysClient.list` says what the arguments are."""
+def is_rejection(response: httpx.Response) -> bool:
+    """Return whether the status says that nothing was changed. 408 does not say so."""
+    return response.is_client_error and response.status_code != 408
+
+
+def decode_body(content: bytes, coding: str, limit: int) -> bytes:
+    """Return a body without gzip, up to one byte more than a limit. Other bytes are returned as they are.
+
+    The client asks for no coding, but a proxy may use one. A part of a body is decoded as far as possible.
+    """
+    codings = [each for each in coding.lower().replace(" ", "").split(",") if each not in ("", "identity")]
+    if codings not in (["gzip"], ["x-gzip"]):
+        return content
+    decoded, rest, new_member = b"", content, partial(zlib.decompressobj, wbits=zlib.MAX_WBITS | 16)
+    for number in range(_MOST_GZIP_MEMBERS):
+        member, most = new_member(), limit + 1 - len(decoded)
+        try:
+            decoded += member.decompress(rest, most)
+        except zlib.error:
+            # Either the checksum at the end is wrong, or these bytes are no gzip.
+            with contextlib.suppress(zlib.error):
+                return decoded + new_member().decompress(rest[:-8], most)
+            return decoded if number else content
+        rest = member.unused_data
+        if not rest or len(decoded) > limit:
+            break
+    return decoded
+
+
+def list_keys(*, page_size: int, after: str | None) -> Operation[models.ListAPIKeysResponse]:
+    """Return the operation of `KeysClient.list` for one page."""
     problems: list[Problem] = []
     size = check_whole_number(
         *("page_size", page_size, problems),
@@ -138,217 +148,145 @@ def list_keys(*, page_size: int, after: str | None) -> Operation[ListAPIKeysResp
         high=contract.LIST_API_KEYS_PAGE_SIZE_MAXIMUM,
     )
     cursor = None if after is None else check_text("after", after, problems, low=1)
-    operation = Operation(
-        name="list",
-        effect=Effect.READS,
-        request=list_api_keys.build_request(page_size=size, after=cursor),
-        read=partial(_read, kind=ListAPIKeysResponse),
-    )
-    return _checked(operation, problems)
+    raise_if_invalid("list was not sent", problems)
+    request = list_api_keys.build_request(page_size=size, after=cursor)
+    read = partial(_decode, models.ListAPIKeysResponse)
+    return Operation(name="list", effect=Effect.SAFE, request=request, read=read, largest_body=_LARGEST_PAGE)
 
 
-def create_key(
-    *,
-    name: str,
-    role_names: Iterable[AccountRole | AccountRoleName | Role],
-    team_ids: Iterable[str],
-    team_role_names: Iterable[TeamRole | TeamRoleName | Role],
-    comments: str | None = None,
-) -> Operation[IssuedKey]:
-    """A new key and its token: `KeysClient.create` says what the arguments are."""
+def create_key(**definition: object) -> Operation[IssuedKey]:
+    """Return the operation of `KeysClient.create`."""
     problems: list[Problem] = []
-    definition = definition_of(
-        {
-            "name": name,
-            "role_names": role_names,
-            "team_ids": team_ids,
-            "team_role_names": team_role_names,
-            "comments": comments,
-        },
-        problems,
-    )
-    operation = Operation(
-        name="create",
-        effect=Effect.ISSUES,
-        request=create_api_key.build_request(body=definition),
-        read=_read_issued,
-    )
-    return _checked(operation, problems)
+    body = _check_definition(definition, problems)
+    raise_if_invalid("create was not sent", problems)
+    request = create_api_key.build_request(body=APIKeyDefinition(**body))
+    return Operation(name="create", effect=Effect.NON_IDEMPOTENT, request=request, read=_read_issued)
 
 
-def show_key(key_id: str) -> Operation[APIKey]:
-    """A key: `KeysClient.show` says what the argument is."""
+def show_key(id: str) -> Operation[APIKey]:
+    """Return the operation of `KeysClient.show`."""
     problems: list[Problem] = []
-    checked = check_id("id", key_id, problems)
-    operation = Operation(
-        name="show",
-        effect=Effect.READS,
-        request=show_api_key.build_request(checked),
-        read=_read_key,
-    )
-    return _checked(operation, problems)
+    key_id = check_id("id", id, problems)
+    raise_if_invalid("show was not sent", problems)
+    request = show_api_key.build_request(key_id)
+    return Operation(name="show", effect=Effect.SAFE, request=request, read=_read_key, key_id=key_id)
 
 
-def update_key(
-    key_id: str,
-    *,
-    name: str,
-    role_names: Iterable[AccountRole | AccountRoleName | Role],
-    team_ids: Iterable[str],
-    team_role_names: Iterable[TeamRole | TeamRoleName | Role],
-    comments: str | None = None,
-) -> Operation[APIKey]:
-    """A key with another definition: `KeysClient.update` says what the arguments are."""
+def update_key(id: str, **definition: object) -> Operation[APIKey]:
+    """Return the operation of `KeysClient.update`."""
     problems: list[Problem] = []
-    checked = check_id("id", key_id, problems)
-    definition = definition_of(
-        {
-            "name": name,
-            "role_names": role_names,
-            "team_ids": team_ids,
-            "team_role_names": team_role_names,
-            "comments": comments,
-        },
-        problems,
-    )
+    key_id = check_id("id", id, problems)
+    body = _check_definition(definition, problems)
     raise_if_invalid("update was not sent", problems)
-    return _update(checked, definition)
+    return _update(key_id, APIKeyDefinition(**body))
 
 
-def _update(key_id: str, definition: APIKeyDefinition) -> Operation[APIKey]:
-    return Operation(
-        name="update",
-        effect=Effect.REPLACES,
-        request=update_api_key.build_request(key_id, body=definition),
-        read=_read_key,
-    )
-
-
-def edit_key(
-    key_id: str,
-    *,
-    name: str | None,
-    role_names: Iterable[AccountRole | AccountRoleName | Role] | None,
-    team_ids: Iterable[str] | None,
-    team_role_names: Iterable[TeamRole | TeamRoleName | Role] | None,
-    comments: str | None,
-) -> tuple[Operation[APIKey], Callable[[APIKey], Operation[APIKey]]]:
-    """Return the operation that reads the key, and a function that makes the update operation from the key.
-
-    `KeysClient.edit` documents the arguments.
-    """
+def edit_key(id: str, **changes: object) -> tuple[Operation[APIKey], Callable[[APIKey], Operation[APIKey]]]:
+    """Return the operations of `KeysClient.edit`: the one that reads the key, and a function that makes the update."""
     problems: list[Problem] = []
-    checked = check_id("id", key_id, problems)
-    arguments = {
-        "name": name,
-        "role_names": role_names,
-        "team_ids": team_ids,
-        "team_role_names": team_role_names,
-        "comments": comments,
-    }
-    given = {field: value for field, value in arguments.items() if value is not None}
-    changes = check_definition(given, problems)
+    key_id = check_id("id", id, problems)
+    checked = _check_definition({name: value for name, value in changes.items() if value is not None}, problems)
     raise_if_invalid("edit was not sent", problems)
 
     def update(key: APIKey) -> Operation[APIKey]:
-        if key.id != checked:
-            message = "the response to show is about another key; nothing was changed"
-            raise InvalidResponseError(message, path="$.api_key.id", token=None, may_have_applied=False)
-        # What the API has itself is not checked. Whether teams match team roles can depend on it.
-        definition = evolve(definition_as_it_is(key), **changes)
-        if {"team_ids", "team_role_names"} & changes.keys():
+        # The key's own values are sent unchecked: the API knows them, even if this version does not.
+        definition = APIKeyDefinition(
+            name=key.name,
+            role_names=cast(tuple[AccountRole, ...], tuple(role.name for role in key.roles)),
+            team_ids=key.team_ids,
+            team_role_names=cast(tuple[TeamRole, ...], tuple(role.name for role in key.team_roles)),
+            comments=key.comments,
+        )
+        definition = evolve(definition, **checked)
+        if {"team_ids", "team_role_names"} & checked.keys():
             check_team_pair(definition.team_ids, definition.team_role_names, problems)
         raise_if_invalid("edit was not sent", problems)
-        return _update(checked, definition)
+        return _update(key_id, definition)
 
-    return show_key(checked), update
+    return show_key(key_id), update
 
 
-def delete_key(key_id: str) -> Operation[None]:
-    """A key that is no more: `KeysClient.delete` says what the argument is."""
+def _update(key_id: str, definition: APIKeyDefinition) -> Operation[APIKey]:
+    request = update_api_key.build_request(key_id, body=definition)
+    return Operation(name="update", effect=Effect.IDEMPOTENT, request=request, read=_read_key, key_id=key_id)
+
+
+def delete_key(id: str) -> Operation[None]:
+    """Return the operation of `KeysClient.delete`."""
     problems: list[Problem] = []
-    checked = check_id("id", key_id, problems)
-    operation = Operation(
-        name="delete",
-        effect=Effect.REPLACES,
-        request=delete_api_key.build_request(checked),
-        read=_read_nothing,
-        gone_is_done=True,
-    )
-    return _checked(operation, problems)
+    key_id = check_id("id", id, problems)
+    raise_if_invalid("delete was not sent", problems)
+    request = delete_api_key.build_request(key_id)
+    return Operation(name="delete", effect=Effect.IDEMPOTENT, request=request, read=_read_nothing, missing_ok=True)
 
 
-def rotate_key(key_id: str, *, grace_period_minutes: int) -> Operation[IssuedKey]:
-    """A key with another token: `KeysClient.rotate` says what the arguments are."""
+def rotate_key(id: str, *, grace_period_minutes: int) -> Operation[IssuedKey]:
+    """Return the operation of `KeysClient.rotate`."""
     problems: list[Problem] = []
-    checked = check_id("id", key_id, problems)
+    key_id = check_id("id", id, problems)
     minutes = check_grace_period(grace_period_minutes, problems)
-    operation = Operation(
-        name="rotate",
-        effect=Effect.ISSUES,
-        request=rotate_api_key.build_request(checked, body=RotateAPIKeyRequest(grace_period_minutes=minutes)),
-        read=_read_issued,
-    )
-    return _checked(operation, problems)
+    raise_if_invalid("rotate was not sent", problems)
+    request = rotate_api_key.build_request(key_id, body=models.RotateAPIKeyRequest(grace_period_minutes=minutes))
+    return Operation(name="rotate", effect=Effect.NON_IDEMPOTENT, request=request, read=_read_issued, key_id=key_id)
 
 
-def _checked(operation: Operation[T], problems: list[Problem]) -> Operation[T]:
-    raise_if_invalid(f"{operation.name} was not sent", problems)
-    return operation
+def _check_definition(given: Mapping[str, object], problems: list[Problem]) -> dict[str, Any]:
+    """Check those properties of a key's definition that are given. Return the values to send."""
+    checked: dict[str, Any] = {}
+    if "name" in given:
+        checked["name"] = check_text(
+            *("name", given["name"], problems),
+            low=contract.API_KEY_DEFINITION_NAME_MIN_LENGTH,
+            high=contract.API_KEY_DEFINITION_NAME_MAX_LENGTH,
+        )
+    if "role_names" in given:
+        checked["role_names"] = tuple(parse_roles("role_names", given["role_names"], AccountRole, problems))
+    ids = check_list("team_ids", given["team_ids"], problems) if "team_ids" in given else None
+    if ids is not None:
+        checked["team_ids"] = tuple(check_text(f"team_ids[{i}]", each, problems, low=1) for i, each in enumerate(ids))
+    roles = check_list("team_role_names", given["team_role_names"], problems) if "team_role_names" in given else None
+    if roles is not None:
+        checked["team_role_names"] = tuple(parse_roles("team_role_names", roles, TeamRole, problems))
+    if ids is not None and roles is not None:
+        # What was given is compared, so that an unknown role is not a missing one too.
+        check_team_pair(ids, roles, problems)
+    if given.get("comments") is not None:
+        checked["comments"] = check_text(
+            *("comments", given["comments"], problems),
+            low=0,
+            high=contract.API_KEY_DEFINITION_COMMENTS_MAX_LENGTH,
+            pattern=contract.API_KEY_DEFINITION_COMMENTS_PATTERN,
+        )
+    return checked
 
 
-# No local of the following holds the bytes of a response: a traceback that shows locals would show the token in them.
-
-
-def _read(operation: Operation[Any], answer: Answer, issued: Token | None, *, kind: type[T]) -> T:
+def _decode(kind: type[T], operation: Operation[Any], response: httpx.Response, issued: Token | None) -> T:
     try:
-        return msgspec.json.decode(answer.content, type=kind)
-    except UNREADABLE as error:
+        return msgspec.json.decode(response.content, type=kind)
+    except MALFORMED as error:
         reason, _, path = str(error).partition(" - at `")
-    raise _misfit(operation, answer, reason, path.rstrip("`") or "$", issued)
+        raise operation.invalid(response, reason, path.rstrip("`") or "$", issued) from None
 
 
-def _read_key(operation: Operation[APIKey], answer: Answer, issued: Token | None) -> APIKey:
-    return _read(operation, answer, issued, kind=APIKeyResponse).api_key
+def _read_key(operation: Operation[Any], response: httpx.Response, issued: Token | None) -> APIKey:
+    return _same_key(operation, response, issued, _decode(models.APIKeyResponse, operation, response, issued).api_key)
 
 
-def _read_nothing(operation: Operation[None], answer: Answer, issued: Token | None) -> None:
-    # The contract's success is without a body; an object would do no harm, but a gateway's page says nothing.
-    if answer.is_success and answer.content.strip():
-        _read(operation, answer, issued, kind=dict)
+def _read_issued(operation: Operation[Any], response: httpx.Response, issued: Token | None) -> IssuedKey:
+    body = _decode(models.IssuedAPIKeyResponse, operation, response, issued)
+    key = _same_key(operation, response, issued, body.api_key)
+    if issued is None or token_problem(issued):
+        raise operation.invalid(response, "this is no new token, or none that a request can carry", "$.token", issued)
+    return IssuedKey(key, issued)
 
 
-def _read_issued(operation: Operation[IssuedKey], answer: Answer, issued: Token | None) -> IssuedKey:
-    body = _read(operation, answer, issued, kind=IssuedAPIKeyResponse)
-    if issued is None or not is_usable(issued):
-        raise _misfit(operation, answer, "this is no new token, or none that a request can carry", "$.token", issued)
-    return IssuedKey(body.api_key, issued)
+def _same_key(operation: Operation[Any], response: httpx.Response, issued: Token | None, key: APIKey) -> APIKey:
+    if operation.key_id not in (None, key.id):
+        raise operation.invalid(response, "it is about another key", "$.api_key.id", issued)
+    return key
 
 
-def _misfit(
-    operation: Operation[Any], answer: Answer, reason: str, path: str, issued: Token | None
-) -> InvalidResponseError:
-    outcome = "succeeded" if answer.is_success else "was answered"
-    message = f"{operation.name} {outcome} with {answer.status_code}"
-    message += f", but the body does not fit the contract: {reason} (at {path})"
-    kind = answer.headers.get("Content-Type", "")
-    if "json" not in kind:
-        message += f"; its Content-Type is {quote(kind)}"
-    if issued is not None:
-        message += "; the token that was issued is the token of this error: store it"
-    return InvalidResponseError(message, path=path, token=issued, may_have_applied=operation.writes)
-
-
-class Operations:
-    """The operations by name, for a client, which imports this module when it is made, and nothing after that.
-
-    A process that can open no more files can import nothing, and yet send a request over a connection that it has.
-    """
-
-    list = staticmethod(list_keys)
-    create = staticmethod(create_key)
-    show = staticmethod(show_key)
-    update = staticmethod(update_key)
-    edit = staticmethod(edit_key)
-    delete = staticmethod(delete_key)
-    rotate = staticmethod(rotate_key)
+def _read_nothing(operation: Operation[None], response: httpx.Response, issued: Token | None) -> None:
+    # The success of the contract has no body. A JSON object does no harm, but the page of a gateway is no success.
+    if response.is_success and response.content.strip():
+        _decode(dict[str, msgspec.Raw], operation, response, issued)

@@ -1,133 +1,171 @@
-"""Whether a call is tried again, and after how long.
+"""Whether and when a call is attempted again: its deadline, backoff, and what response headers say about rate limits.
 
-It decides and does not wait: stamina does.
+Nothing here sends or sleeps.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import random
+import re
+import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
 from typing import Any, Final
 
 import httpx
-import stamina
+from attrs import frozen
 
-from ._answers import Answer
-from ._deadline import Deadline
-from ._failures import NOT_CONNECTED
 from ._operations import Effect, Operation
 from .errors import APIConnectionError, APIStatusError, IncidentIOError, RateLimitError
-from .tokens import Token
 
 LOGGER: Final = logging.getLogger("incident_io_keys")
 
-# Back-off: before the second try this many seconds at the most, then twice that, and so on up to the longest. Half of
-# it is chance, so that clients that failed together do not come back together.
-_FIRST_WAIT: Final = 0.5
-_LONGEST_WAIT: Final = 8.0
+# freezegun replaces time.monotonic, and no deadline would pass while time is frozen. Windows has no other clock.
+monotonic: Final[Callable[[], float]] = (
+    partial(time.clock_gettime, time.CLOCK_MONOTONIC) if hasattr(time, "clock_gettime") else time.monotonic
+)
 
-# The API, or a gateway in front of it, did not get to it this time.
-_PASSING: Final = frozenset({408, 500, 502, 503, 504})
+# Seconds of backoff: at most the first before the second attempt, twice as much before each further one.
+_FIRST_BACKOFF: Final = 0.5
+_LONGEST_BACKOFF: Final = 8.0
 
-# What httpx raises where there was no connection, or one broke, or nothing came.
-_BROKEN: Final = (*NOT_CONNECTED, httpx.NetworkError, httpx.TimeoutException, httpx.RemoteProtocolError, OSError)
+RETRYABLE_STATUSES: Final = frozenset({408, 500, 502, 503, 504})
+
+# Errors of httpx after which no request can have arrived.
+NOT_CONNECTED: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+TRANSIENT_ERRORS: Final = (
+    *NOT_CONNECTED,
+    httpx.NetworkError,
+    httpx.TimeoutException,
+    httpx.RemoteProtocolError,
+    OSError,
+)
 
 
 class Call:
-    """One call of an operation, over all of its tries.
-
-    Args:
-        operation: What is called.
-        attempts: How many tries there are, the first included.
-        deadline: When all of it has to be over.
-        interruptible: Whether another thread may bring the deadline forward, so that a wait has to end with it.
-        is_closed: Returns whether the client is closed.
-        chance: Gives a number from 0 to 1.
+    """One call of a client's method, over all of its attempts.
 
     Attributes:
-        operation: What is called.
-        attempts: How many tries there are, the first included.
-        deadline: When all of it has to be over.
-        number: Which try it is, from 1.
-        in_flight: Whether a request is on its way, or was when the call was cut off.
-        may_have_applied: Whether one of the tries may have had its effect.
-        arrived: What arrived of an answer before the call was cut off, if that issues a token, and the token that its
-            request carried.
+        seconds: How long the call may take.
+        deadline: The instant of `monotonic` at which it has to end.
+        attempt: The number of the current attempt, from 1.
+        sent: Whether the current attempt came as far as sending a request.
+        may_have_applied: Whether an attempt that failed may have taken effect.
+        abandoned: Whether nobody waits for the value any more. Such a call is not retried and logs nothing.
     """
 
-    def __init__(
-        self,
-        operation: Operation[Any],
-        attempts: int,
-        deadline: Deadline,
-        *,
-        interruptible: bool = False,
-        is_closed: Callable[[], bool] = lambda: False,
-        chance: Callable[[], float] = random.random,
-    ) -> None:
-        self.operation = operation
-        self.attempts = attempts
-        self.deadline = deadline
-        self.number = 0
-        self.in_flight = False
-        self.may_have_applied = False
-        self.arrived: tuple[Answer, Token] | None = None
-        self._interruptible = interruptible
+    def __init__(self, operation: Operation[Any], attempts: int, seconds: float) -> None:
+        self.operation, self.attempts, self.seconds = operation, attempts, seconds
+        self.deadline = monotonic() + seconds
+        self.attempt = 0
+        self.sent = self.may_have_applied = self.abandoned = False
         self._failure: IncidentIOError | None = None
-        self._stopped = False
-        self._is_closed = is_closed
-        self._chance = chance
 
-    def wait_after(self, error: Exception) -> float | bool:
-        """Say how many seconds to wait before the next try, or False for none: a back-off hook of stamina.
+    def seconds_left(self) -> float:
+        """Return the seconds until the deadline; zero or less once it has passed."""
+        return self.deadline - monotonic()
 
-        The wait that the server asks for counts before our own, and one that would pass the deadline is not started.
-        """
-        if not isinstance(error, IncidentIOError):
-            return False
-        # An earlier try may have had its effect, whatever the last one ended with.
+    def begin_attempt(self) -> None:
+        """Begin the next attempt."""
+        self.attempt += 1
+        self.sent = False
+
+    def retry_delay(self, error: IncidentIOError, *, closed: bool = False) -> float | None:
+        """Return the seconds until the next attempt, and log it; None if there is none, as in a closed client."""
+        # An earlier attempt may have taken effect, however the last one ended.
         self.may_have_applied = error.may_have_applied = self.may_have_applied or error.may_have_applied
+        if not self.sent:
+            return None
         self._failure = error
-        if self._stopped or self.number >= self.attempts or not _worth_repeating(self.operation.effect, error):
-            return False
-        if self._is_closed():  # the log must not announce a retry that a closed client will not make
-            error.add_note("It was not tried again: the client was closed.")
-            return False
-        told = error.retry_after if isinstance(error, APIStatusError) else None
-        wait = told if told is not None else self._back_off()
-        if wait >= self.deadline.left():
-            error.add_note(f"It was not tried again: a wait of {wait:.3g} s would pass the deadline.")
-            return False
+        if self.abandoned or self.attempt >= self.attempts or not is_retryable(self.operation.effect, error):
+            return None
+        if closed:
+            error.add_note("It was not retried: the client was closed.")
+            return None
+        backoff = min(_LONGEST_BACKOFF, _FIRST_BACKOFF * 2 ** (self.attempt - 1))
+        delay: float = getattr(error, "retry_after", None) or backoff * (1 + random.random()) / 2  # noqa: S311 - jitter
+        if delay >= self.seconds_left():
+            error.add_note(f"It was not retried: a delay of {delay:.3g} s would exceed the deadline.")
+            return None
         reason = str(error).partition("\n")[0]
-        facts = {"operation": self.operation.name, "attempt": self.number, "reason": reason, "wait": wait}
-        LOGGER.warning("%s; trying again in %.3g s", reason, wait, extra=facts)
-        if self._interruptible and not stamina.is_testing():
-            self.deadline.wait(wait)  # what waits in stamina cannot be woken
-            return 0.0
-        return wait
+        extra = {"operation": self.operation.name, "attempt": self.attempt, "reason": reason, "delay": delay}
+        LOGGER.warning("%s; retrying in %.3g s", reason, delay, extra=extra)
+        return delay
 
-    def instead_of(self, error: IncidentIOError) -> IncidentIOError:
-        """What to raise where a try could not be begun: the failure of the one before, which says more; or that error.
-
-        The call is over with it.
-        """
-        self._stopped = True
-        if self._failure is None:
+    def outcome(self, error: IncidentIOError) -> IncidentIOError:
+        """Return what the call raises: its last error; or the one before it if the last attempt was not even sent."""
+        if self.sent or self._failure is None:
             return error
-        self._failure.add_note(f"It was not tried again: {error}")
+        self._failure.add_note(f"It was not retried: {error}")
         return self._failure
 
-    def _back_off(self) -> float:
-        doubled: float = _FIRST_WAIT * 2 ** (self.number - 1)
-        return min(_LONGEST_WAIT, doubled) * (1 + self._chance()) / 2
 
-
-def _worth_repeating(effect: Effect, error: IncidentIOError) -> bool:
+def is_retryable(effect: Effect, error: IncidentIOError) -> bool:
+    """Return whether a request may be sent again after an error. That of a network error is its cause."""
     if isinstance(error, RateLimitError):
         return True
+    non_idempotent = effect is Effect.NON_IDEMPOTENT
     if isinstance(error, APIConnectionError):
-        # Without a connection nothing was sent: create and rotate may be tried again too.
-        kinds = NOT_CONNECTED if effect is Effect.ISSUES else _BROKEN
-        return isinstance(error.__cause__, kinds)
-    return isinstance(error, APIStatusError) and error.status in _PASSING and effect is not Effect.ISSUES
+        return isinstance(error.__cause__, NOT_CONNECTED if non_idempotent else TRANSIENT_ERRORS)
+    return isinstance(error, APIStatusError) and error.status in RETRYABLE_STATUSES and not non_idempotent
+
+
+def parse_retry_after(text: str, date: str | None = None) -> float | None:
+    """Return the delay in seconds that a Retry-After header or the API's `retry_after` asks for.
+
+    Args:
+        text: Seconds, an HTTP date (also with UTC for GMT), or a date of RFC 3339.
+        date: The response's Date header, from which a date counts. The clock of this machine can differ.
+
+    Returns:
+        The delay; None if it is unreadable, zero, negative or in the past.
+    """
+    if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", text.strip(), re.ASCII):
+        delay = float(text)
+    elif (until := _parse_date(text)) is not None:
+        now = _parse_date(date) if date else None
+        delay = (until - (now or datetime.now(UTC))).total_seconds()
+    else:
+        return None
+    return delay if 0 < delay < math.inf else None
+
+
+def _parse_date(text: str) -> datetime | None:
+    if len(text) > 64 or re.search(r"\b\d{4}\b", text) is None:
+        return None  # the parser completes a date without a year from today's
+    try:
+        # dateutil takes a third as long to import as httpx, and only a rate limit needs it.
+        from dateutil import parser
+
+        # Every zone name counts as UTC: GMT, UTC and Z are those that occur.
+        return parser.parse(text, tzinfos=lambda _name, offset: timezone(timedelta(seconds=offset or 0)))
+    except (ValueError, ArithmeticError, ImportError, OSError):  # the last two: no more files can be opened
+        return None
+
+
+_RATE_LIMIT_HEADERS: Final = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
+
+
+@frozen
+class RateLimit:
+    """What the API said last about the calling key's rate limit. A number is None if the API omitted it.
+
+    Attributes:
+        limit: The requests per minute that the key may make.
+        remaining: The requests that are left.
+        reset: The Unix time in seconds at which all of them are available again.
+    """
+
+    limit: int | None
+    remaining: int | None
+    reset: int | None
+
+
+def parse_rate_limit(headers: httpx.Headers) -> RateLimit | None:
+    """Return the rate limit that response headers state; None if they state none."""
+    # Of `1200, 1200;window=60`, the first number is the limit.
+    found = [re.match(r"\s*(\d{1,18})(?!\d)", headers.get(name, ""), re.ASCII) for name in _RATE_LIMIT_HEADERS]
+    return RateLimit(*(number and int(number[1]) for number in found)) if any(found) else None

@@ -1,123 +1,46 @@
-"""The sync client: thin methods over the operations. Its async twin is in `async_client`; a test compares the two."""
+"""The sync client. The async one is in `async_client`; a test compares the two."""
 
 from __future__ import annotations
 
-import warnings
+import functools
 from collections.abc import Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, NoReturn, Self, SupportsIndex
+from typing import Self
 
 from incident_io_keys_generated import contract
 from incident_io_keys_generated.contract import AccountRoleName, TeamRoleName
-from incident_io_keys_generated.models import AccountRole, APIKey, ListAPIKeysResponse, Role, TeamRole
+from incident_io_keys_generated.models import AccountRole, APIKey, Role, TeamRole
 
-from ._answers import RateLimit
-from ._auth import TokenSource, credentials, hidden
-from ._validation import raise_if_invalid
-from .errors import Problem, redact
+from ._base_client import SyncClient
+from ._operations import create_key, delete_key, edit_key, list_keys, rotate_key, show_key, update_key
 from .pagination import KeyPager
-from .tokens import IssuedKey, Token
-
-if TYPE_CHECKING:
-    import httpx
-
-    from ._ahead import Ahead
-    from ._base_client import AsyncSender, Sender
-    from ._operations import Operation
+from .tokens import IssuedKey
 
 
-class BaseClient:
-    """What the twins share, which is no method of the API."""
+class KeysClient(SyncClient):
+    """A client for the API keys of incident.io. Use it in a `with` statement, or call `close` when done.
 
-    _sender: Sender | AsyncSender
-
-    @property
-    def rate_limit(self) -> RateLimit | None:
-        """What the API said last of the calling key's rate limit; None while it has said nothing."""
-        return self._sender.rate_limit
-
-    def _lent(self, token: object, problems: list[Problem]) -> Self:
-        """A client as this one that calls with another token, which is good for nothing if there are problems."""
-        # None is not the environment here: that would be the token of yet another key.
-        source = Token("") if token is None else token
-        found = credentials(source, problems, asynchronous=self._sender.asynchronous)
-        other = type(self).__new__(type(self))
-        other.__dict__.update(self.__dict__)  # what a subclass has
-        other._sender = self._sender.lend(found)
-        return other
-
-    def __repr__(self) -> str:
-        # A traceback with locals shows the client also while __init__ refuses to make it.
-        made = hasattr(self, "_sender")
-        where = f"base_url={redact(str(self._sender.settings.base_url))!r}" if made else "not made"
-        return f"{type(self).__name__}({where})"
-
-    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
-        raise TypeError(f"a {type(self).__name__} holds connections and a token: it cannot be pickled or copied")
-
-    def __del__(self) -> None:
-        sender = getattr(self, "_sender", None)
-        if sender is not None and not sender.closed and sender.owns_connections:
-            warnings.warn(f"{self!r} was never closed", ResourceWarning, source=self, stacklevel=2)
-
-
-class KeysClient(BaseClient):
-    """A client for the API keys of incident.io. Use it in a `with` statement, or `close` it when done.
-
-    Threads can share it. It raises an `IncidentIOError` for whatever goes wrong: `InvalidRequestError` before anything
-    is sent, `APIStatusError` where the API refuses, `APIConnectionError` where there is no usable answer, and
-    `InvalidResponseError` where the answer to a success does not fit the contract.
+    Threads can share it. Every error is an `IncidentIOError`: `InvalidRequestError` before anything is sent,
+    `APIStatusError` if the API rejects the request, `APIConnectionError` if there is no usable response, and
+    `InvalidResponseError` if a successful response does not fit the contract.
 
     Args:
-        token: The token of a key that has the role `api_keys_manage`: the text, a `Token`, or a source of either, which
-            is a function without arguments that is asked before every request (`env_token`, `file_token`, or your own).
-            Default: what the environment variable INCIDENT_API_KEY holds.
-        base_url: Where the API is. Default: what INCIDENT_ENDPOINT holds, then the API's own address. Plain
-            http is taken only for a loopback host, and then goes through no proxy.
+        token: The token of a key that has the role `api_keys_manage`: a `str`, a `Token`, or a token source, which is a
+            function without arguments that returns either and is called before every request (`env_token`,
+            `file_token`, or your own).
+            Default: the environment variable INCIDENT_API_KEY.
+        base_url: The URL of the API. Plain http is allowed only to a loopback host, and uses no proxy. Default: the
+            environment variable INCIDENT_ENDPOINT, then https://api.incident.io.
         timeout: Seconds for each step on the network (connecting, each read, each write), or an `httpx.Timeout`.
-        attempts: How often one call is tried at the most, the first time included.
-        deadline: Seconds for one call at the most, with all its tries and the waits between them.
-        transport: How requests travel, if not over the network: `MockAPI().transport()`, for example. One of your own
-            has to keep the deadline within a try itself.
-        user_agent: Stands before the client's own name in the User-Agent header.
+        attempts: The attempts of one call at most, the first included.
+        deadline: Seconds for one call, with all attempts and the delays between them.
+        transport: A transport instead of the network, such as `MockAPI().transport()`. It has to keep the deadline
+            of an attempt itself.
+        user_agent: Text before the client's own name in the User-Agent header.
 
     Raises:
-        InvalidRequestError: Some of the above cannot be used. It names everything, and never shows the token.
+        InvalidRequestError: An argument or an environment variable is invalid. It reports all of them, and no token.
     """
-
-    _sender: Sender
-
-    def __init__(
-        self,
-        token: str | Token | TokenSource | None = None,
-        *,
-        base_url: str | None = None,
-        timeout: float | httpx.Timeout = 30.0,
-        attempts: int = 4,
-        deadline: float = 60.0,
-        transport: httpx.BaseTransport | None = None,
-        user_agent: str | None = None,
-    ) -> None:
-        # Before anything can be raised: a traceback may show the locals of the frames that it went through.
-        token = hidden(token)
-        from ._base_client import Sender
-        from ._config import read_settings
-
-        problems: list[Problem] = []
-        settings = read_settings(
-            problems,
-            token=token,
-            base_url=base_url,
-            timeout=timeout,
-            attempts=attempts,
-            deadline=deadline,
-            transport=transport,
-            user_agent=user_agent,
-            asynchronous=False,
-        )
-        del token, base_url  # what is no token, and no URL, may be one in the wrong place
-        raise_if_invalid("the client was not made", problems)
-        self._sender = Sender(settings)
 
     def list(
         self,
@@ -126,33 +49,27 @@ class KeysClient(BaseClient):
         after: str | None = None,
         prefetch: bool = False,
     ) -> KeyPager:
-        """List the keys that the caller may see. Nothing is sent before the first of them is asked for.
+        """List the keys that the caller may see. Nothing is sent before the first item is requested.
 
         API: `GET /v1/api_keys` (https://docs.incident.io/api-reference/api-keys-v1/list).
 
         Args:
-            page_size: How many keys to fetch at a time; by default the most that the API gives.
-            after: The ID of the key behind which to start: a `Page.after` of an earlier run, to go on where it ended.
-                None starts at the beginning.
-            prefetch: Whether to fetch the next page while one is consumed, in a thread of its own.
+            page_size: The keys per page. Default: the maximum.
+            after: The cursor to start after, such as `Page.after` of an earlier run. None starts at the beginning.
+            prefetch: Whether to fetch the next page while one is consumed, in a thread.
 
         Returns:
-            An iterable of keys, over all pages; its `pages()` yields page by page.
+            An iterable of keys over all pages. Its `pages()` yields page by page.
 
         Raises:
             InvalidRequestError: An argument does not fit the contract.
-            PaginationError: While iterating: the API gave the same cursor twice.
-            IncidentIOError: While iterating: a page could not be had; the subclass says why.
+            PaginationError: While iterating: the API returned a cursor twice.
+            IncidentIOError: While iterating: a page could not be fetched.
         """
-
-        def page(cursor: str | None) -> Operation[ListAPIKeysResponse]:
-            return self._sender.operations.list(page_size=page_size, after=cursor)
-
-        def ahead(cursor: str | None) -> Ahead[ListAPIKeysResponse]:
-            return self._sender.ahead(page(cursor))
-
-        page(after)  # so that a bad argument is refused here, not somewhere in a loop
-        return KeyPager(lambda cursor: self._sender.send(page(cursor)), after, ahead if prefetch else None)
+        page = functools.partial(list_keys, page_size=page_size)
+        page(after=after)  # reports an invalid argument here instead of in a loop
+        ahead = (lambda cursor: self._prefetch(page(after=cursor))) if prefetch else None
+        return KeyPager(lambda cursor: self._request(page(after=cursor)), after, ahead)
 
     def create(
         self,
@@ -163,33 +80,32 @@ class KeysClient(BaseClient):
         team_role_names: Iterable[TeamRole | TeamRoleName | Role] = (),
         comments: str | None = None,
     ) -> IssuedKey:
-        """Create a key. Its token is in the answer and never shown again: store it before anything else.
+        """Create a key. Store its token before anything else: the API does not show it again.
 
         API: `POST /v1/api_keys` (https://docs.incident.io/api-reference/api-keys-v1/create).
 
         Args:
-            name: What people call the key.
-            role_names: The roles that the key has in the whole account: members of `AccountRole`, their names, or the
-                `Role` objects of a response. May be empty. For a role that this version does not know, pass
-                `Role(name=..., description="")`.
-            team_ids: The teams in which it has the roles of `team_role_names`.
-            team_role_names: The roles that the key has in those teams, as for `role_names`, but with `TeamRole`. Pass
-                both teams and team roles, or neither.
+            name: The name of the key.
+            role_names: The roles in the whole account: members of `AccountRole`, their names, or `Role` objects of a
+                response; can be empty. For a role newer than this version, pass `Role(name=..., description="")`.
+            team_ids: The teams in which the key has the roles of `team_role_names`.
+            team_role_names: The roles in those teams: as for `role_names`, but with `TeamRole`. Pass both teams and
+                team roles, or neither.
             comments: Comments about the key, up to 5,000 characters.
 
         Returns:
             The key and its token.
 
         Raises:
-            InvalidRequestError: Arguments do not fit the contract; it names all of them. Nothing was sent.
-            InvalidResponseError: A key was created, but the answer does not fit the contract; its `token` is the token,
-                if the answer held one that can be read.
-            IncidentIOError: No key is known to be created; `may_have_applied` says whether one may be.
+            InvalidRequestError: Arguments do not fit the contract. It reports all problems. Nothing was sent.
+            InvalidResponseError: A key was created, but the response does not fit the contract. Its `token` is the
+                token, if the response had a readable one.
+            IncidentIOError: The key was not created, or `may_have_applied` is true.
         """
-        operation = self._sender.operations.create(
+        operation = create_key(
             name=name, role_names=role_names, team_ids=team_ids, team_role_names=team_role_names, comments=comments
         )
-        return self._sender.send(operation)
+        return self._request(operation)
 
     def show(self, id: str) -> APIKey:
         """Show a key.
@@ -197,14 +113,14 @@ class KeysClient(BaseClient):
         API: `GET /v1/api_keys/{id}` (https://docs.incident.io/api-reference/api-keys-v1/show).
 
         Args:
-            id: The key's ID.
+            id: The ID of the key.
 
         Raises:
-            InvalidRequestError: The ID could be none.
+            InvalidRequestError: The ID cannot be one.
             NotFoundError: There is no such key, or the caller may not see it.
-            IncidentIOError: The key could not be had; the subclass says why.
+            IncidentIOError: The key could not be read.
         """
-        return self._sender.send(self._sender.operations.show(id))
+        return self._request(show_key(id))
 
     def update(
         self,
@@ -216,33 +132,30 @@ class KeysClient(BaseClient):
         team_role_names: Iterable[TeamRole | TeamRoleName | Role],
         comments: str | None = None,
     ) -> APIKey:
-        """Replace the definition of a key. What it had before and is not given here, it has no more.
+        """Replace the whole definition of a key. Its token does not change.
 
         API: `PUT /v1/api_keys/{id}` (https://docs.incident.io/api-reference/api-keys-v1/update).
 
         Args:
-            id: The key's ID. A key cannot update itself.
-            name: What people call the key.
-            role_names: The roles that the key has in the whole account: members of `AccountRole`, their names, or the
-                `Role` objects of a response. May be empty. For a role that this version does not know, pass
-                `Role(name=..., description="")`.
-            team_ids: The teams in which it has the roles of `team_role_names`; may be empty.
-            team_role_names: The roles that the key has in those teams, as for `role_names`, but with `TeamRole`. Pass
-                both teams and team roles, or neither.
-            comments: Comments about the key, up to 5,000 characters. None deletes its current comments.
+            id: The ID of the key. A key cannot update itself.
+            name: The name of the key.
+            role_names: The roles in the whole account, as for `create`.
+            team_ids: The teams in which the key has the roles of `team_role_names`; can be empty.
+            team_role_names: The roles in those teams, as for `create`.
+            comments: Comments about the key, up to 5,000 characters. None deletes its comments.
 
         Returns:
-            The key as it is now. Its token stays.
+            The updated key.
 
         Raises:
-            InvalidRequestError: Arguments do not fit the contract; it names all of them. Nothing was sent.
+            InvalidRequestError: Arguments do not fit the contract. It reports all problems. Nothing was sent.
             NotFoundError: There is no such key, or the caller may not see it.
-            IncidentIOError: The key is not known to be updated; `may_have_applied` says whether it may be.
+            IncidentIOError: The key was not updated, or `may_have_applied` is true.
         """
-        operation = self._sender.operations.update(
+        operation = update_key(
             id, name=name, role_names=role_names, team_ids=team_ids, team_role_names=team_role_names, comments=comments
         )
-        return self._sender.send(operation)
+        return self._request(operation)
 
     def edit(
         self,
@@ -254,40 +167,35 @@ class KeysClient(BaseClient):
         team_role_names: Iterable[TeamRole | TeamRoleName | Role] | None = None,
         comments: str | None = None,
     ) -> APIKey:
-        """Change parts of a key's definition, and keep the rest.
+        """Change parts of a key's definition, and keep the rest. Its token does not change.
 
-        The API can only replace a whole definition. `edit` reads the key, applies the arguments, and sends the whole
-        definition: two calls, each with its own deadline. A change that somebody else makes in between is overwritten.
-        A property of the definition that is newer than this version is lost, as with `update`.
+        The API can only replace a whole definition, so `edit` reads the key and sends it with the changes: two calls,
+        each with its own deadline. A change by somebody else in between is overwritten. Like `update`, it loses a
+        property of the definition that is newer than this version.
 
         API: `GET /v1/api_keys/{id}` (https://docs.incident.io/api-reference/api-keys-v1/show), then
             `PUT /v1/api_keys/{id}` (https://docs.incident.io/api-reference/api-keys-v1/update).
 
         Args:
-            id: The key's ID. A key cannot edit itself.
+            id: The ID of the key. A key cannot edit itself.
             name: The new name. For this and each further argument, None keeps the current value.
-            role_names: The new roles in the whole account, as for `create`. They replace all that the key has.
-            team_ids: The new teams. They replace all that the key has.
-            team_role_names: The new roles in those teams, as for `create`. They replace all that the key has.
-            comments: The new comments. An empty string clears them.
+            role_names: The roles that replace all roles in the whole account, as for `create`.
+            team_ids: The teams that replace all teams.
+            team_role_names: The roles that replace all roles in those teams, as for `create`.
+            comments: The new comments. An empty string deletes them.
 
         Returns:
-            The updated key. Its token does not change.
+            The updated key.
 
         Raises:
-            InvalidRequestError: Arguments do not fit the contract; the error lists every problem. Nothing was changed.
+            InvalidRequestError: Arguments do not fit the contract. It reports all problems. Nothing was changed.
             NotFoundError: There is no such key, or the caller may not see it.
-            IncidentIOError: The key is not known to be changed; `may_have_applied` says whether it may be.
+            IncidentIOError: The key was not changed, or `may_have_applied` is true.
         """
-        show, update = self._sender.operations.edit(
-            id,
-            name=name,
-            role_names=role_names,
-            team_ids=team_ids,
-            team_role_names=team_role_names,
-            comments=comments,
+        operations = edit_key(
+            id, name=name, role_names=role_names, team_ids=team_ids, team_role_names=team_role_names, comments=comments
         )
-        return self._sender.send(update(self._sender.send(show)))
+        return self._edit(*operations)
 
     def delete(self, id: str) -> None:
         """Delete a key. Its token stops working.
@@ -295,59 +203,37 @@ class KeysClient(BaseClient):
         API: `DELETE /v1/api_keys/{id}` (https://docs.incident.io/api-reference/api-keys-v1/delete).
 
         Args:
-            id: The key's ID.
+            id: The ID of the key.
 
         Raises:
-            InvalidRequestError: The ID could be none.
+            InvalidRequestError: The ID cannot be one.
             NotFoundError: There is no such key, or the caller may not see it.
-            IncidentIOError: The key is not known to be deleted; `may_have_applied` says whether it may be.
+            IncidentIOError: The key was not deleted, or `may_have_applied` is true.
         """
-        self._sender.send(self._sender.operations.delete(id))
+        return self._request(delete_key(id))
 
     def rotate(
         self, id: str, *, grace_period_minutes: int = contract.ROTATE_API_KEY_REQUEST_GRACE_PERIOD_MINUTES_DEFAULT
     ) -> IssuedKey:
-        """Give a key another token, which is in the answer and never shown again: store it before anything else.
+        """Issue a new token for a key. Store it before anything else: the API does not show it again.
 
         API: `POST /v1/api_keys/{id}/actions/rotate` (https://docs.incident.io/api-reference/api-keys-v1/rotate).
 
         Args:
-            id: The key's ID.
-            grace_period_minutes: For how many minutes the previous token keeps working; 0 stops it at once.
+            id: The ID of the key.
+            grace_period_minutes: The minutes for which the previous token keeps working; 0 revokes it immediately.
 
         Returns:
             The key and its new token.
 
         Raises:
-            InvalidRequestError: Arguments do not fit the contract; it names all of them. Nothing was sent.
-            InvalidResponseError: The key was rotated, but the answer does not fit the contract; its `token` is the new
-                token, if the answer held one that can be read.
+            InvalidRequestError: Arguments do not fit the contract. It reports all problems. Nothing was sent.
+            InvalidResponseError: The key was rotated, but the response does not fit the contract. Its `token` is the
+                new token, if the response had a readable one.
             NotFoundError: There is no such key, or the caller may not see it.
-            IncidentIOError: The key is not known to be rotated; `may_have_applied` says whether it may be.
+            IncidentIOError: The key was not rotated, or `may_have_applied` is true.
         """
-        return self._sender.send(self._sender.operations.rotate(id, grace_period_minutes=grace_period_minutes))
-
-    def with_token(self, token: str | Token | TokenSource) -> Self:
-        """Make a client that calls as another key, and is as this one otherwise.
-
-        It uses the connections of this one: it need not be closed, and once this one is, it cannot be used either.
-
-        Args:
-            token: The token of the other key: the text, a `Token`, or a source of either, as for a new client.
-
-        Raises:
-            InvalidRequestError: No request can carry this token. The message does not show it.
-        """
-        token = hidden(token)
-        problems: list[Problem] = []
-        other = self._lent(token, problems)
-        del token  # what is no token may be one in the wrong place
-        raise_if_invalid("the client was not made", problems)
-        return other
-
-    def close(self) -> None:
-        """Close the connections. The client cannot be used after that, and calls under way may fail."""
-        self._sender.close()
+        return self._request(rotate_key(id, grace_period_minutes=grace_period_minutes))
 
     def __enter__(self) -> Self:
         return self

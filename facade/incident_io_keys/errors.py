@@ -1,84 +1,63 @@
-"""Every exception that the client raises.
+"""Every exception of the client.
 
-All of them pickle, and none holds a token that would show.
+Each has a stable `code`, and its facts as attributes: nobody needs to parse a message. All of them pickle. Neither an
+exception nor its traceback shows a token.
 """
 
 from __future__ import annotations
 
-import html
 import re
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Final, Self
-from urllib.parse import quote
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+import httpx
 from attrs import frozen
 
 from incident_io_keys_generated.models import ErrorDetail
 
 if TYPE_CHECKING:
-    import httpx
-
     from .tokens import Token
-
-REDACTED: Final = "<redacted>"
-_TOKEN_SHAPED: Final = re.compile(r"inc_[0-9A-Za-z_-]{8,}")
-# Shorter than any token: what is hidden wherever it occurs must not be a word.
-_SHORTEST_TOKEN: Final = 8
-
-
-def redact(text: str, token: Token | None = None) -> str:
-    """Hide tokens in a text that a person may get to see.
-
-    Args:
-        text: The text.
-        token: A token to hide wherever it occurs, beside whatever looks like one of the API's.
-    """
-    if token is not None and len(token.reveal()) >= _SHORTEST_TOKEN:
-        for escaped in (str, html.escape, quote):  # as a page or a URL would show it
-            text = text.replace(escaped(token.reveal()), REDACTED)
-    return _TOKEN_SHAPED.sub(f"inc_{REDACTED}", text)
 
 
 class IncidentIOError(Exception):
-    """The base of every exception of this package.
+    """The base of every exception of this package. It takes its attributes as keyword arguments.
 
     Attributes:
-        may_have_applied: Whether a write that failed may have happened nonetheless: the request may have arrived, and
-            no answer says that it was refused.
+        code: A stable name of the kind of error, such as `not_found`: the name of the class, without `Error`.
+        may_have_applied: Whether a write that failed may have taken effect: the request may have arrived, and no
+            response says that it was rejected.
     """
 
+    code: ClassVar[str] = "incident_io"
     may_have_applied: bool = False
 
-    def __reduce__(self) -> tuple[Callable[..., IncidentIOError], tuple[Any, ...]]:
-        # BaseException would call __init__ again with what is in args, which ours is not made for.
-        return _unpickled, (type(self), self.args, self._state())
+    def __init_subclass__(cls) -> None:
+        cls.code = re.sub("(?<=[a-z])(?=[A-Z])|(?<=API)", "_", cls.__name__.removesuffix("Error")).lower()
+
+    def __init__(self, message: str, **attributes: Any) -> None:
+        super().__init__(message)
+        self.__dict__.update(attributes)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self.args, self._state()
 
     def _state(self) -> dict[str, Any]:
-        return dict(self.__dict__)
+        return self.__dict__
 
-    def __copy__(self) -> Self:
-        # Copying would take the way of pickling, and lose what a pickle may not hold.
-        return self
+    def __copy__(self, *_: object) -> Self:
+        return self  # copying uses pickling, which leaves a token out
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        return self
-
-
-def _unpickled(kind: type[IncidentIOError], args: tuple[Any, ...], state: dict[str, Any]) -> IncidentIOError:
-    error = kind.__new__(kind, *args)
-    error.args = args
-    error.__dict__.update(state)
-    return error
+    __deepcopy__ = __copy__
 
 
 @frozen
 class Problem:
-    """One thing that is wrong with a call's arguments.
+    """One problem of a call's arguments.
 
     Attributes:
-        field: Which argument it is, as in `role_names[2]`.
-        message: What is wrong with it.
-        suggestion: What to write instead, where that can be said.
+        field: The argument, such as `role_names[2]`.
+        message: What the problem is.
+        suggestion: What to write instead, if known.
     """
 
     field: str
@@ -93,92 +72,77 @@ class InvalidRequestError(IncidentIOError, ValueError):
     """The arguments do not fit the contract. Nothing was sent.
 
     Attributes:
-        problems: Everything that is wrong with them, not only the first thing.
+        problems: Every problem of the arguments.
     """
 
-    def __init__(self, outcome: str, problems: Iterable[Problem]) -> None:
-        self.problems: tuple[Problem, ...] = tuple(problems)
-        super().__init__("\n  ".join([f"{outcome}:", *map(str, self.problems)]))
+    problems: tuple[Problem, ...]
+
+    def __init__(self, outcome: str, problems: Iterable[Problem] = ()) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n  ".join([f"{outcome}:", *map(str, self.problems)]) if self.problems else outcome)
+
+
+class TokenSourceError(IncidentIOError):
+    """A token source raised an exception, or returned no usable token, at the time of a call. Nothing was sent."""
 
 
 class APIConnectionError(IncidentIOError):
-    """There is no usable answer: no connection, or one that broke. The cause is httpx's own error."""
-
-    def __init__(self, message: str, *, may_have_applied: bool = False) -> None:
-        super().__init__(message)
-        self.may_have_applied = may_have_applied
+    """There was no usable response: no connection, or an interrupted one. The cause is the error of httpx."""
 
 
 class APITimeoutError(APIConnectionError):
-    """There was no answer in time."""
+    """There was no response in time."""
 
 
 class InvalidResponseError(IncidentIOError):
-    """The API answered with success, but its body does not fit the contract.
+    """A successful response does not fit the contract, or is not the response to this request.
 
-    So does what broke off after the token of a create or a rotation, and a failure whose body has that token.
+    Responses that were interrupted after the issued token, and failures whose body has a token, are such errors too.
 
     Attributes:
-        path: The place in the body that does not fit, as in `$.api_keys[3].created_at`.
-        token: The token that was issued, if the body held one: store it, the API will not show it again. It does not
-            travel with a pickled exception.
+        path: The place in the body that does not fit, such as `$.api_keys[3].created_at`.
+        token: The issued token, if the body had one. Store it: the API does not show it again. A pickled exception
+            does not contain it.
     """
 
-    def __init__(self, message: str, *, path: str, token: Token | None, may_have_applied: bool) -> None:
-        super().__init__(message)
-        self.path = path
-        self.token = token
-        self.may_have_applied = may_have_applied
+    path: str
+    token: Token | None
 
     def _state(self) -> dict[str, Any]:
-        # A pickle is a file, or a message to another process: no place for a secret.
-        return {**self.__dict__, "token": None}
+        return {**self.__dict__, "token": None}  # a pickle goes to a file or to another process
 
 
 class PaginationError(IncidentIOError):
-    """The API gave the same cursor twice: going on would never end."""
+    """The API returned the same cursor twice. Following it would never end."""
 
 
 class APIStatusError(IncidentIOError):
-    """The API refused the request or failed with it.
+    """The API rejected the request, or failed.
 
     Attributes:
         status: The HTTP status.
-        type: The kind of error in the API's words, such as `validation_error`; None if the body does not say.
-        request_id: What to quote to incident.io's support; None if the response does not say.
-        errors: What is wrong, thing by thing, as the API puts it; empty if the body does not say.
-        retry_after: How many seconds the API asks to wait; None if it does not say.
-        response: The response itself, its body read. What looks like a token is redacted in it, and its request does
-            not carry the token any more. In a pickle it has no request.
+        type: The API's name of the error, such as `validation_error`; None if the body has none.
+        request_id: What to quote to incident.io's support; None if the response has none.
+        errors: The single errors that the API reports; empty if it reports none.
+        retry_after: The delay in seconds that the API asks for; None if it asks for none.
+        response: The response, its body read. Tokens are redacted in it, and its request has no token. A pickled
+            exception has a response without a request.
     """
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        response: httpx.Response,
-        type: str | None,
-        request_id: str | None,
-        errors: tuple[ErrorDetail, ...],
-        retry_after: float | None,
-        may_have_applied: bool,
-    ) -> None:
-        super().__init__(message)
-        self.status = response.status_code
-        self.type = type
-        self.request_id = request_id
-        self.errors = errors
-        self.retry_after = retry_after
-        self.response = response
-        self.may_have_applied = may_have_applied
+    status: int
+    type: str | None
+    request_id: str | None
+    errors: tuple[ErrorDetail, ...]
+    retry_after: float | None
+    response: httpx.Response
 
     def _state(self) -> dict[str, Any]:
-        response = type(self.response)(self.status, headers=self.response.headers, content=self.response.content)
+        response = httpx.Response(self.status, headers=self.response.headers, content=self.response.content)
         return {**self.__dict__, "response": response}
 
 
 class BadRequestError(APIStatusError):
-    """400: the request could not be understood."""
+    """400: the API did not understand the request."""
 
 
 class AuthenticationError(APIStatusError):
@@ -194,16 +158,16 @@ class NotFoundError(APIStatusError):
 
 
 class ConflictError(APIStatusError):
-    """409: the request does not go together with the state of the resource."""
+    """409: the request conflicts with the state of the resource."""
 
 
 class UnprocessableEntityError(APIStatusError):
-    """422: the request was understood, but does not fit the contract."""
+    """422: the request does not fit the contract."""
 
 
 class RateLimitError(APIStatusError):
-    """429: the calling key has used up its requests. `retry_after` says for how many seconds."""
+    """429: the calling key has used up its requests. `retry_after` is the delay in seconds."""
 
 
 class InternalServerError(APIStatusError):
-    """500 and above: something broke at the API's end or in front of it."""
+    """500 and above: an error of the API, or of a gateway in front of it."""

@@ -1,20 +1,27 @@
-"""Pages of keys, and the iteration over all of them."""
+"""Pages of keys, the iteration over all of them, and the prefetch of the next page."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+import contextvars
+import os
+import threading
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
+from concurrent.futures import Future
 from contextlib import aclosing, closing
-from typing import TYPE_CHECKING
+from typing import Any, Final, Generic, TypeVar
 
 from attrs import frozen
 
 from incident_io_keys_generated.models import APIKey, ListAPIKeysResponse
 
+from ._retry import Call
 from ._validation import quote
 from .errors import PaginationError
 
-if TYPE_CHECKING:
-    from ._ahead import Ahead, AsyncAhead
+T = TypeVar("T")
+
+# A thread that connects cannot be interrupted. Closing a client waits for it no longer than this.
+_JOIN_SECONDS: Final = 1.0
 
 
 @frozen
@@ -23,16 +30,15 @@ class Page:
 
     Attributes:
         keys: The keys, in the API's order.
-        after: What to give to `list(after=...)` to go on behind this page. None on the last page: nothing is left to go
-            on with, and `list(after=None)` would start again.
+        after: The cursor for `list(after=...)` that continues after this page; None on the last page.
     """
 
     keys: tuple[APIKey, ...]
     after: str | None
 
 
-class _Course:
-    """The way from page to page, by the cursors that the API gives."""
+class CursorTracker:
+    """The cursors of one iteration: which page is next, and whether its cursor was used before."""
 
     def __init__(self, after: str | None) -> None:
         self.after = after
@@ -40,49 +46,103 @@ class _Course:
         self._ended = False
 
     def page(self, body: ListAPIKeysResponse) -> Page:
-        """Read a page, and with it where the next one is."""
+        """Return the page of a response, and note the cursor of the next one."""
         page = Page(tuple(body.api_keys), body.pagination_meta.after or None)
         self._ended = not page.keys or page.after is None
         self.after = page.after
         return page
 
-    def leads_on(self) -> bool:
-        """Whether there is a next page that was not there before."""
+    def has_next(self) -> bool:
+        """Return whether there is a next page whose cursor is new."""
         return not self._ended and self.after not in self._seen
 
-    def go_on(self) -> bool:
-        """Go to the next page, if there is one.
-
-        Raises:
-            PaginationError: It was there before.
-        """
+    def advance(self) -> bool:
+        """Go to the next page. Return False if there is none; raise PaginationError if its cursor was used before."""
         if self._ended:
             return False
-        if not self.leads_on():
-            raise PaginationError(f"the API gave the cursor {quote(self.after or '')} twice: going on would never end")
+        if self.after in self._seen:
+            message = f"the API returned the cursor {quote(self.after or '')} twice: following it would never end"
+            raise PaginationError(message)
         self._seen.add(self.after)
         return True
 
 
-# Of the following, nothing holds a page longer than the consumer does: a loop over keys needs the memory of one page.
+class Prefetch(Generic[T]):
+    """A value that a daemon thread fetches, as part of a call."""
+
+    def __init__(self, fetch: Callable[[], T], call: Call) -> None:
+        self._fetch = fetch
+        self._call = call
+        self._future: Future[T] = Future()
+        self._pid: int | None = os.getpid()  # a forked child has no such thread
+        run = contextvars.copy_context().run  # tools that trace requests use the context
+        self._thread = threading.Thread(target=run, args=(self._run,), name="incident-io-keys-prefetch", daemon=True)
+        try:
+            self._thread.start()
+        except RuntimeError:  # the system has no more threads, or the interpreter shuts down
+            self._pid = None
+
+    def _run(self) -> None:
+        try:
+            self._future.set_result(self._fetch())
+        except BaseException as error:  # noqa: BLE001 - it is raised by result
+            self._future.set_exception(error)
+
+    def result(self) -> T:
+        """Wait for the value, and return it or raise the error of fetching it."""
+        return self._future.result() if self._pid == os.getpid() else self._fetch()
+
+    def cancel(self) -> None:
+        """Abandon the value. A request that was sent is not interrupted, but it is not retried."""
+        self._call.abandoned = True
+
+    def join(self) -> None:
+        """Wait until the thread has ended, after its connection was closed."""
+        if self._pid == os.getpid() and self._thread is not threading.current_thread():
+            self._thread.join(_JOIN_SECONDS)
+
+
+class AsyncPrefetch(Generic[T]):
+    """A value that a task fetches."""
+
+    def __init__(self, fetch: Coroutine[Any, Any, T]) -> None:
+        import asyncio
+
+        self._task = asyncio.create_task(fetch, name="incident-io-keys-prefetch")
+
+    async def result(self) -> T:
+        """Wait for the value, and return it or raise the error of fetching it."""
+        return await self._task
+
+    async def cancel(self) -> None:
+        """Cancel the task, and wait until it has ended."""
+        import asyncio
+
+        self._task.cancel()
+        await asyncio.wait([self._task])
+        if not self._task.cancelled():
+            self._task.exception()  # or asyncio logs that it was never retrieved
+
+
+# No frame below holds a page longer than the consumer does: a loop over keys needs the memory of one page.
 
 
 class KeyPager:
     """Keys, page after page. Iterating it yields keys; `pages` yields pages.
 
-    Nothing is sent before the first item is asked for, no page is fetched that is not reached (with `prefetch`, only
-    the next), and each iteration starts afresh.
+    Each iteration starts anew. It sends nothing before its first item, and fetches a page only when it is reached (with
+    `prefetch`, the next page too).
     """
 
     def __init__(
         self,
         fetch: Callable[[str | None], ListAPIKeysResponse],
         after: str | None,
-        ahead: Callable[[str | None], Ahead[ListAPIKeysResponse]] | None = None,
+        prefetch: Callable[[str | None], Prefetch[ListAPIKeysResponse]] | None = None,
     ) -> None:
         self._fetch = fetch
         self._after = after
-        self._ahead = ahead
+        self._prefetch = prefetch
 
     def __iter__(self) -> Generator[APIKey, None, None]:
         with closing(self.pages()) as pages:
@@ -94,42 +154,38 @@ class KeyPager:
         """Iterate over pages.
 
         Yields:
-            Pages, up to the first that has no cursor to a next one, or no keys.
+            Pages, up to the first without keys, or without a cursor to a next one.
 
         Raises:
-            PaginationError: The API gave a cursor that it had given before. The pages before it were yielded.
+            PaginationError: The API returned a cursor twice. The pages before it were yielded.
         """
-        course = _Course(self._after)
-        ahead: Ahead[ListAPIKeysResponse] | None = None
+        tracker = CursorTracker(self._after)
+        ahead: Prefetch[ListAPIKeysResponse] | None = None
         try:
             while True:
-                page = course.page(self._fetch(course.after) if ahead is None else ahead.result())
-                ahead = self._ahead(course.after) if self._ahead is not None and course.leads_on() else None
+                page = tracker.page(ahead.result() if ahead else self._fetch(tracker.after))
+                ahead = self._prefetch(tracker.after) if self._prefetch and tracker.has_next() else None
                 yield page
                 del page
-                if not course.go_on():
+                if not tracker.advance():
                     return
         finally:
-            if ahead is not None:
+            if ahead:
                 ahead.cancel()
 
 
 class AsyncKeyPager:
-    """Keys, page after page. Iterating it yields keys; `pages` yields pages.
-
-    Nothing is sent before the first item is asked for, no page is fetched that is not reached (with `prefetch`, only
-    the next), and each iteration starts afresh.
-    """
+    """Keys, page after page, for `async for`; see `KeyPager`."""
 
     def __init__(
         self,
         fetch: Callable[[str | None], Awaitable[ListAPIKeysResponse]],
         after: str | None,
-        ahead: Callable[[str | None], AsyncAhead[ListAPIKeysResponse]] | None = None,
+        prefetch: Callable[[str | None], AsyncPrefetch[ListAPIKeysResponse]] | None = None,
     ) -> None:
         self._fetch = fetch
         self._after = after
-        self._ahead = ahead
+        self._prefetch = prefetch
 
     async def __aiter__(self) -> AsyncGenerator[APIKey, None]:
         async with aclosing(self.pages()) as pages:
@@ -140,24 +196,17 @@ class AsyncKeyPager:
                 del page
 
     async def pages(self) -> AsyncGenerator[Page, None]:
-        """Iterate over pages.
-
-        Yields:
-            Pages, up to the first that has no cursor to a next one, or no keys.
-
-        Raises:
-            PaginationError: The API gave a cursor that it had given before. The pages before it were yielded.
-        """
-        course = _Course(self._after)
-        ahead: AsyncAhead[ListAPIKeysResponse] | None = None
+        """Iterate over pages; see `KeyPager.pages`."""
+        tracker = CursorTracker(self._after)
+        ahead: AsyncPrefetch[ListAPIKeysResponse] | None = None
         try:
             while True:
-                page = course.page(await (self._fetch(course.after) if ahead is None else ahead.result()))
-                ahead = self._ahead(course.after) if self._ahead is not None and course.leads_on() else None
+                page = tracker.page(await (ahead.result() if ahead else self._fetch(tracker.after)))
+                ahead = self._prefetch(tracker.after) if self._prefetch and tracker.has_next() else None
                 yield page
                 del page
-                if not course.go_on():
+                if not tracker.advance():
                     return
         finally:
-            if ahead is not None:
+            if ahead:
                 await ahead.cancel()

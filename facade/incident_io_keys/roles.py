@@ -8,7 +8,8 @@ from typing import Final, TypeVar, cast
 
 from incident_io_keys_generated.models import AccountRole, Role, TeamRole
 
-from ._validation import check_list, check_text, plain_str, quote, type_name
+from ._redaction import plain_str
+from ._validation import check_list, check_text, quote, type_name
 from .errors import Problem
 
 RoleT = TypeVar("RoleT", AccountRole, TeamRole)

@@ -1,40 +1,33 @@
-"""Tokens, which carry a secret and do not show it, and the sources that they come from."""
+"""Tokens that do not reveal their secret by accident, and the sources that tokens come from."""
 
 from __future__ import annotations
 
 import hmac
 import os
-import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, NoReturn, SupportsIndex
+from typing import Final, NoReturn
 
 from attrs import frozen
 
 from incident_io_keys_generated.models import APIKey
 
-from ._validation import plain_str
-from .errors import REDACTED
+from ._redaction import REDACTED, plain_str
 
 TOKEN_VARIABLE: Final = "INCIDENT_API_KEY"  # noqa: S105 - the name of a variable
 
-# RFC 6750 lets fewer characters into a bearer token; the API's own rule is not documented, so that the bound is what a
-# header can carry. White space is left out: it comes from a sloppy copy, and the API would see another token.
-_HEADER_SAFE: Final = re.compile(r"[\x21-\x7e]+")
-
 
 class Token:
-    """A bearer token that does not show itself.
+    """A bearer token. Its `repr`, `str` and `format` do not contain the secret.
 
-    Its `repr`, `str` and `format` show nothing of the secret, it cannot be pickled, encoded as JSON or iterated, and
-    comparing two takes the same time wherever they differ. `reveal` is the one way to the plain text. Copies are the
-    token itself.
+    It cannot be pickled, encoded as JSON or iterated. Comparing two tokens takes constant time. `reveal` is the one way
+    to the plain text.
 
     Args:
         plain: The token's plain text.
 
     Raises:
-        TypeError: `plain` is no string. The message does not show it.
+        TypeError: `plain` is not a string. The message does not contain it.
     """
 
     __slots__ = ("_plain",)
@@ -43,12 +36,12 @@ class Token:
     def __init__(self, plain: str) -> None:
         if not isinstance(plain, str):
             kind = type(plain).__name__
-            del plain  # it may be a secret all the same (bytes, say), and a traceback can show locals
+            del plain  # a traceback can show locals, and this may be a secret as bytes
             raise TypeError(f"a token is made from a str, not from {kind}")
         object.__setattr__(self, "_plain", plain_str(plain))
 
     def reveal(self) -> str:
-        """Return the plain text. Whoever calls this takes care of it."""
+        """Return the plain text. Handle it with care."""
         return self._plain
 
     def __repr__(self) -> str:
@@ -60,7 +53,7 @@ class Token:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Token):
             return NotImplemented
-        # surrogatepass: whatever str it was made from, comparing must not fail.
+        # surrogatepass: comparing must not fail for any str.
         return hmac.compare_digest(
             self._plain.encode("utf-8", "surrogatepass"), other._plain.encode("utf-8", "surrogatepass")
         )
@@ -68,29 +61,37 @@ class Token:
     def __hash__(self) -> int:
         return hash((Token, self._plain))
 
-    def __setattr__(self, name: str, value: object) -> NoReturn:
+    def __setattr__(self, *_: object) -> NoReturn:
         raise AttributeError("a Token cannot be changed")
 
-    def __delattr__(self, name: str) -> NoReturn:
-        raise AttributeError("a Token cannot be changed")
+    __delattr__ = __setattr__
 
-    def __copy__(self) -> Token:
+    def __copy__(self, *_: object) -> Token:
         return self
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Token:
-        return self
+    __deepcopy__ = __copy__
 
-    def __getstate__(self) -> NoReturn:
-        self.__reduce_ex__(0)
+    def __reduce_ex__(self, *_: object) -> NoReturn:
+        raise TypeError("a Token cannot be pickled: the pickle would contain its secret")
 
-    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
-        raise TypeError("a Token cannot be pickled, since that would write its secret out")
+    __getstate__ = __reduce_ex__
 
 
 @frozen
-class _Environment:
-    """What `env_token` gives."""
+class IssuedKey:
+    """What creating or rotating a key returns: the key, and its token, which the API does not show again.
 
+    Attributes:
+        api_key: The key.
+        token: Its token; `token.reveal()` returns the plain text. Store it before anything else.
+    """
+
+    api_key: APIKey
+    token: Token
+
+
+@frozen
+class _EnvironmentToken:
     name: str
 
     def __call__(self) -> Token:
@@ -101,14 +102,11 @@ class _Environment:
 
 
 @frozen
-class _File:
-    """What `file_token` gives."""
-
+class _FileToken:
     path: Path
 
     def __call__(self) -> Token:
-        # Read each time: that takes a fraction of what a request takes, and no way of telling that a file has changed
-        # is sure. Bytes that are no text become what no header carries.
+        # A byte that is not text becomes a character that no header can carry, which is an error.
         return Token(self.path.read_bytes().decode("utf-8", "replace").strip())
 
     def __str__(self) -> str:
@@ -116,41 +114,22 @@ class _File:
 
 
 def env_token(name: str = TOKEN_VARIABLE) -> Callable[[], Token]:
-    """A token source: an environment variable, looked up before every request.
+    """Return a token source that reads an environment variable before every request.
 
     Args:
         name: The variable's name.
     """
-    return _Environment(name)
+    return _EnvironmentToken(name)
 
 
 def file_token(path: str | os.PathLike[str]) -> Callable[[], Token]:
-    """A token source: a file, such as a mounted secret, read before every request.
+    """Return a token source that reads a file, such as a mounted secret, before every request.
 
-    A token that is put into the file is used from the next request on, and a request that the API refuses with 401
-    is sent once more if the file has another token by then: a service lives through a rotation without a restart.
-    Whoever writes the file should replace it as a whole (write another one, and rename that), since a reader could
-    otherwise find it empty.
+    A new token in the file is used from the next request on. If the API rejects a request with 401 and the file has
+    another token by then, the client sends the request again: a service needs no restart for a rotation. Replace the
+    file as a whole (write another file and rename it), so that no reader finds it empty.
 
     Args:
-        path: The file. It holds the bare token; white space around it does not count.
+        path: The file. It contains the bare token; white space around it is ignored.
     """
-    return _File(Path(path))
-
-
-@frozen
-class IssuedKey:
-    """What creating or rotating a key gives: the key, and its token, which the API never shows again.
-
-    Attributes:
-        api_key: The key.
-        token: Its token; `token.reveal()` gives the plain text. Store it before anything else.
-    """
-
-    api_key: APIKey
-    token: Token
-
-
-def is_usable(token: Token) -> bool:
-    """Whether a request can carry the token: it is not empty, and all of it is visible ASCII."""
-    return _HEADER_SAFE.fullmatch(token.reveal()) is not None
+    return _FileToken(Path(path))

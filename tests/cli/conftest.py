@@ -17,12 +17,13 @@ from typing import Any, NoReturn
 import pexpect
 import pyte
 import pytest
-import stamina
 from attrs import frozen
 
 from incident_io_keys import APIKey, AuthenticationError, IssuedKey, KeysClient, PermissionDeniedError, Token
 from incident_io_keys.cli import main
 from incident_io_keys.testing import MockAPI
+
+from ..delays import skip_delays
 
 COMMAND = [str(Path(sys.executable).parent / "incident-io-keys")]
 DAY = 86_400
@@ -53,7 +54,7 @@ def _environment(mock: MockAPI, monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     monkeypatch.setenv("INCIDENT_API_KEY", mock.token.reveal())
     with mock.serve() as server:
         monkeypatch.setenv("INCIDENT_ENDPOINT", server.url)
-        with stamina.set_testing(True, attempts=4):
+        with skip_delays():
             yield
 
 

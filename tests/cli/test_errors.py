@@ -64,7 +64,7 @@ def test_each_failure_has_its_exit_code(run: Run, mock: MockAPI, fault: faults.F
     assert result.code == code
     *waits, line = result.err.splitlines()
     assert json.loads(line)["error"].items() >= {"kind": kind, "exit_code": code, "may_have_applied": False}.items()
-    assert all("trying again in" in wait for wait in waits)
+    assert all("retrying in" in wait for wait in waits)
 
 
 def test_no_connection_is_one_of_the_network_s(
@@ -74,7 +74,7 @@ def test_no_connection_is_one_of_the_network_s(
     result = run("list")
     assert result.code == NETWORK
     assert caplog.records == [], "what is told here is told to nobody else"
-    assert result.err.splitlines()[-1].startswith("incident-io-keys list: list got no usable answer from 127.0.0.1:1")
+    assert result.err.splitlines()[-1].startswith("incident-io-keys list: list got no usable response from 127.0.0.1:1")
 
 
 def test_what_is_tried_again_is_told_once(process: Run, mock: MockAPI) -> None:
@@ -84,7 +84,7 @@ def test_what_is_tried_again_is_told_once(process: Run, mock: MockAPI) -> None:
     assert (result.code, json.loads(result.out)["id"]) == (0, key.id)
     [told] = result.err.splitlines()
     assert "show failed with 503" in told
-    assert "trying again in" in told
+    assert "retrying in" in told
 
 
 @pytest.mark.parametrize(("variable", "value"), [("INCIDENT_API_KEY", " "), ("INCIDENT_ENDPOINT", "http://a.example")])

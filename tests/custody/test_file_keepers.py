@@ -244,7 +244,7 @@ class NamedByBytes:
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        *(("a\0b", "holds what no path can have"), ("\ud800", "holds what no path can have"), ("", "is empty")),
+        *(("a\0b", "contains what no path can have"), ("\ud800", "contains what no path can have"), ("", "is empty")),
         *((each, "takes a path") for each in (None, 3, b"a", ["a"], NamedByBytes())),
     ],
 )

@@ -292,7 +292,7 @@ BREAKING = {
     ),
     "a bound is gone": (
         [(f"          {LONGEST_NAME}\n", "")],
-        [("_definition.py", 'Module has no attribute "API_KEY_DEFINITION_NAME_MAX_LENGTH"')],
+        [("_operations.py", 'Module has no attribute "API_KEY_DEFINITION_NAME_MAX_LENGTH"')],
     ),
     "an operation has another name": (
         [("operationId: show_api_key", "operationId: get_api_key")],
@@ -315,7 +315,7 @@ BREAKING = {
     ),
     "a request needs more": (
         [(SENT_ALWAYS, f"{SENT_ALWAYS}, rehearsal_notes"), (TEAM_IDS, f"{SENT}{TEAM_IDS}")],
-        [("_definition.py", 'Missing named argument "rehearsal_notes" for "APIKeyDefinition"')],
+        [("_operations.py", 'Missing named argument "rehearsal_notes" for "APIKeyDefinition"')],
     ),
 }
 

@@ -56,7 +56,7 @@ def ready(released: Project) -> Project:
     git(released, "add", ".gitignore")
     test = released.root / "scripts" / "test"
     test.write_text("#!/bin/sh\ntouch .venv/tested\n")
-    released.edit('"0.1.0"', '"0.1.1"', file="facade/incident_io_keys/_version.py")
+    released.edit('"0.1.0"', '"0.1.1"', file="facade/incident_io_keys/_config.py")
     released.edit(LINE, ENTRY, file="CHANGELOG.md")
     commit(released)
     return released
@@ -72,7 +72,7 @@ def test_all_that_is_wrong_is_told_at_once(ready: Project) -> None:
     for words in (
         "the tree is not clean",
         "there is a tag v0.1.0 already",
-        "_version.py says 0.1.1: write 0.1.0 there",
+        "_config.py says 0.1.1: write 0.1.0 there",
         "CHANGELOG.md has no entry `## [0.1.0] - YYYY-MM-DD`",
         "0.1.0 does not fit: after v0.1.0 comes 0.2.0 or later, with what is breaking:",
         "AccountRole.enum: 1 gone: viewer.",

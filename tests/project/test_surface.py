@@ -9,7 +9,7 @@ import pytest
 import _surface
 import incident_io_keys
 from _versions import Rating
-from incident_io_keys import AccountRole, APIStatusError, KeysClient
+from incident_io_keys import AccountRole, APIStatusError, IncidentIOError, KeysClient
 
 from ..spec import ROOT
 from .conftest import Project
@@ -27,7 +27,8 @@ def test_it_has_every_public_name_and_member() -> None:
     assert {f"incident_io_keys.AccountRole.{role.name}" for role in AccountRole} <= names
     for kind, members in (
         (KeysClient, "list create show update delete rotate with_token close __enter__ rate_limit"),
-        (APIStatusError, "status type request_id errors retry_after response may_have_applied"),
+        (APIStatusError, "status type request_id errors retry_after response"),
+        (IncidentIOError, "code may_have_applied"),
     ):
         assert {f"incident_io_keys.{kind.__name__}.{member}" for member in members.split()} <= names
     assert "fixture incident_io_mock: MockAPI" in LINES
@@ -141,16 +142,19 @@ def test_nothing_changed_since_the_release(released: Project) -> None:
 @pytest.mark.exhaustive
 def test_what_breaks_callers_is_found_wherever_it_is_written(released: Project) -> None:
     package = "facade/incident_io_keys"
-    released.edit("attempts: int = 4,", "tries: int = 4,", file=f"{package}/client.py")
+    released.edit("attempts: int = 4,", "tries: int = 4,", file=f"{package}/_base_client.py")
     rotate_due = released.root / package / "custody" / "_rotate_due.py"  # public by another module's name
     rotate_due.write_text(rotate_due.read_text().replace("at_once", "parallel"))
     released.edit("        age_seconds: float = 0,\n", "        age: float = 0,\n", file=f"{package}/testing/_mock.py")
-    released.edit("def raise_if_invalid(outcome", "def raise_if_invalid(what, outcome", file=f"{package}/_validation.py")  # of no concern
+    released.edit(
+        "def raise_if_invalid(outcome", "def raise_if_invalid(what, outcome", file=f"{package}/_validation.py"
+    )  # of no concern
     roles = "generated/incident_io_keys_generated/models/team_role.py"
     released.edit("    SCHEDULES_READER =", "    SCHEDULES_SEER =", file=roles)
     told = since(released, "v0.1.0")
     assert told[-1] == "breaking"
     assert sorted(line for line in told if "is gone" in line) == [
+        "breaking  incident_io_keys.AsyncKeysClient(attempts) is gone",
         "breaking  incident_io_keys.KeysClient(attempts) is gone",
         "breaking  incident_io_keys.TeamRole.SCHEDULES_READER is gone",
         "breaking  incident_io_keys.custody.rotate_due(at_once) is gone",
@@ -159,7 +163,7 @@ def test_what_breaks_callers_is_found_wherever_it_is_written(released: Project) 
 
 
 def test_a_list_that_is_not_made_anew_is_not_taken(released: Project) -> None:
-    released.edit("attempts: int = 4,", "tries: int = 4,", file="facade/incident_io_keys/client.py")
+    released.edit("attempts: int = 4,", "tries: int = 4,", file="facade/incident_io_keys/_base_client.py")
     done = released.run("scripts/_surface.py", "--since")
     assert (done.returncode, done.stdout) == (2, "")
     assert "api-surface.txt is not what there is: run scripts/surface" in done.stderr

@@ -24,6 +24,7 @@ from ..errors import (
     NotFoundError,
     PaginationError,
     Problem,
+    TokenSourceError,
 )
 from ..tokens import Token
 from ._session import Session
@@ -154,6 +155,8 @@ def _of_the_client(session: Session, error: IncidentIOError) -> Failure:
         return Failure(NETWORK, lines, "network", facts)
     if isinstance(error, APIStatusError | InvalidResponseError | PaginationError):
         return Failure(API, lines, "api", facts)
+    if isinstance(error, TokenSourceError):
+        return Failure(USER, lines, "usage", facts)
     if isinstance(error, CustodyError) and not isinstance(error, BusyError):
         facts |= {"key_id": error.key_id, "entry": None if error.entry is None else str(error.entry)}
     return Failure(USER, lines, "custody", facts)

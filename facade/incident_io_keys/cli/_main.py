@@ -13,7 +13,7 @@ from itertools import pairwise
 import click
 from click.shell_completion import shell_complete
 
-from .._version import __version__
+from .._config import __version__
 from . import _mock
 from ._audit_command import audit
 from ._completion import VARIABLE, completion
@@ -114,20 +114,17 @@ def _give_up_stdout() -> None:
 @contextlib.contextmanager
 def _logging(terminal: Terminal, *, debug: bool) -> Iterator[None]:
     """Have what the client logs on standard error: that it waits, and, if that is asked for, each request."""
-    ours, theirs, handler = logging.getLogger("incident_io_keys"), logging.getLogger("stamina"), _Handler(terminal)
-    before = ours.level, ours.propagate, theirs.propagate
-    ours.addHandler(handler)
-    ours.setLevel(logging.DEBUG if debug else logging.WARNING)
-    # stamina says the same, in fewer words.
-    theirs.addHandler(quiet := logging.NullHandler())
-    ours.propagate = theirs.propagate = False
+    logger, handler = logging.getLogger("incident_io_keys"), _Handler(terminal)
+    before = logger.level, logger.propagate
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG if debug else logging.WARNING)
+    logger.propagate = False
     try:
         yield
     finally:
-        ours.removeHandler(handler)
-        theirs.removeHandler(quiet)
-        ours.setLevel(before[0])
-        ours.propagate, theirs.propagate = before[1:]
+        logger.removeHandler(handler)
+        logger.setLevel(before[0])
+        logger.propagate = before[1]
 
 
 class _Handler(logging.Handler):

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from incident_io_keys_generated.models import APIKey
 
+from .._redaction import redact
 from ..client import KeysClient
-from ..errors import APIStatusError, InvalidRequestError, Problem, redact
+from ..errors import APIStatusError, InvalidRequestError, Problem
 from ..tokens import Token
 from ._session import Session
 from ._writers import as_answer

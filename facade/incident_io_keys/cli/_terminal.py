@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from ..errors import redact
+from .._redaction import redact
 
 if TYPE_CHECKING:
     from rich.console import Console

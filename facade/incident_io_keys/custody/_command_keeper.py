@@ -11,11 +11,13 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Final
 
-from .._scrubbing import scrub
-from .._validation import check_list, check_path, check_text, check_whole_number, raise_if_invalid
-from ..errors import Problem, redact
-from ..tokens import Token, is_usable
+from .._error_mapping import strip_tracebacks
+from .._redaction import redact
+from .._validation import check_list, check_text, check_whole_number, raise_if_invalid, token_problem
+from ..errors import Problem
+from ..tokens import Token
 from ._errors import KeeperError
+from ._validation import check_path
 
 # What stands for the ID of a key.
 _KEY: Final = "{key}"
@@ -130,7 +132,7 @@ class CommandKeeper:
         token = Token(written.reveal().strip())
         if token == Token(""):
             return None
-        if not is_usable(token):
+        if token_problem(token):
             raise KeeperError(
                 f"load: {self._load[0]} writes what is no token: it has white space in it, or is no ASCII"
             )
@@ -180,7 +182,7 @@ def _outcome(command: list[str], token: Token, timeout: float) -> tuple[Token, i
     except Exception as error:  # noqa: BLE001 - whatever it is, its frames hold the token
         return Token(""), 0, f"cannot be run: {type(error).__name__}"
     except BaseException as error:  # an interrupt: it goes on, but its frames do not
-        scrub(error, token, outer=outer)
+        strip_tracebacks(error, token, outer=outer)
         raise
 
 

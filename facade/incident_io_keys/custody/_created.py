@@ -8,13 +8,14 @@ from typing import Any, Final, Literal, overload
 
 from incident_io_keys_generated.models import AccountRole, APIKey, TeamRole
 
-from .._validation import check_instant, check_list, check_text, raise_if_invalid
+from .._validation import check_list, check_text, raise_if_invalid
 from ..async_client import AsyncKeysClient
 from ..client import KeysClient
 from ..errors import Problem
 from ..tokens import IssuedKey
 from ._drive import Client, Steps, api, check_client, every_key, run_with
 from ._errors import CustodyError
+from ._validation import check_instant
 
 # By so much the clocks of this machine and of the API may differ.
 SKEW: Final = timedelta(minutes=5)

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from attrs import frozen
 
-from .._scrubbing import scrub
+from .._error_mapping import strip_tracebacks
+from .._redaction import redact
 from .._validation import type_name
 from ..async_client import AsyncKeysClient
 from ..client import KeysClient
-from ..errors import IncidentIOError, Problem, redact
+from ..errors import IncidentIOError, Problem
 from ..tokens import Token
 from ._errors import CustodyError, KeeperError
 from ._keeper import Keeper
@@ -70,7 +71,7 @@ class Ask:
         except Exception as error:  # noqa: BLE001 - a keeper may raise whatever it likes, and a transport too
             failure = self.failure(error, token, outer)
         except BaseException as error:
-            scrub(error, token, outer=outer)
+            strip_tracebacks(error, token, outer=outer)
             raise
         raise failure
 
@@ -78,7 +79,7 @@ class Ask:
         """What to raise where this failed."""
         if not self.blocks and isinstance(error, IncidentIOError):
             return error
-        scrub(error, token, outer=outer)
+        strip_tracebacks(error, token, outer=outer)
         if self.blocks and isinstance(error, (KeeperError, CustodyError)):
             error.__cause__ = error.__context__ = None
             vars(error).pop("__notes__", None)

@@ -11,12 +11,13 @@ from dateutil.relativedelta import relativedelta
 
 from incident_io_keys_generated.models import APIKey
 
-from .._validation import check_instant, quote, raise_if_invalid, type_name
+from .._validation import quote, raise_if_invalid, type_name
 from ..async_client import AsyncKeysClient
 from ..client import KeysClient
 from ..errors import Problem
 from ._created import utc
 from ._drive import Client, check_client
+from ._validation import check_instant
 
 Age: TypeAlias = timedelta | relativedelta | str
 

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from .._validation import check_path, plain_str, raise_if_invalid
+from .._redaction import plain_str
+from .._validation import raise_if_invalid
 from ..errors import Problem
 from ..tokens import Token
 from . import _files
 from ._errors import KeeperError
+from ._validation import check_path
 
 # More than a file with one token has, and what the journal says of it.
 SIZE: Final = 65536

@@ -16,7 +16,7 @@ from attrs import evolve
 
 from incident_io_keys_generated.models import APIKey
 
-from .._validation import quote, raise_if_invalid
+from .._validation import quote, raise_if_invalid, token_problem
 from ..errors import (
     AuthenticationError,
     IncidentIOError,
@@ -25,17 +25,16 @@ from ..errors import (
     PermissionDeniedError,
     Problem,
 )
-from ..tokens import IssuedKey, Token, is_usable
+from ..tokens import IssuedKey, Token
 from ._created import candidates, check_caller
-from ._drive import Client, Steps, api, every_key, load, local
+from ._drive import Client, Steps, api, every_key, load, local, pause
 from ._errors import BusyError, CustodyError, KeeperError, token_of
 from ._journal import Entry, Fingerprint, Journal, Opened
 from ._keeper import Keeper
 
-# How often a new token is tried before it counts as refused: where the API has several machines, not all of them need
-# to know it at once.
-_TRIES: Final = 5
-_FIRST_WAIT: Final = 0.5
+# Seconds between the attempts before a new token counts as rejected: the API may have several machines, and not all of
+# them know the token immediately.
+_DELAYS: Final = (0.5, 1.0, 2.0, 4.0)
 
 
 def one_place(keeper: Keeper) -> bool:
@@ -72,7 +71,7 @@ def creation(client: Client, keeper: Keeper, definition: dict[str, Any], caller:
         known = tuple(key.id for key in keys if key.name == name)
         entry = Entry(operation="create", name=name, began=datetime.now(UTC), known=known, caller=caller)
         yield from local(opened.write, entry)
-        issued = yield from _issued(opened, client.create, **definition)
+        issued = yield from _issued(opened, entry, client.create, **definition)
         if isinstance(issued, Token):  # and of the key, the answer says nothing that can be read
             issued = IssuedKey((yield from _created_with(issued, client, entry, opened)), issued)
         entry = evolve(entry, key_id=issued.api_key.id)
@@ -155,19 +154,22 @@ def rotation_of(
         grace_period_minutes=grace_period_minutes,
     )
     yield from local(opened.write, entry)
-    issued = yield from _issued(opened, client.rotate, key.id, grace_period_minutes=grace_period_minutes)
+    issued = yield from _issued(opened, entry, client.rotate, key.id, grace_period_minutes=grace_period_minutes)
     if isinstance(issued, Token):
         issued = IssuedKey(key, issued)
     yield from _keep(client, keeper, opened, entry, issued.token)
     return issued
 
 
-def _issued(opened: Opened, call: Any, *arguments: Any, **keywords: Any) -> Steps[IssuedKey | Token]:
+def _issued(opened: Opened, entry: Entry, call: Any, *arguments: Any, **keywords: Any) -> Steps[IssuedKey | Token]:
     try:
         issued: IssuedKey = yield from api(call, *arguments, **keywords)
         return issued
     except IncidentIOError as error:
-        if (token := token_of(error)) is not None:
+        token = token_of(error)
+        if token is not None and getattr(error, "path", None) == "$.api_key.id":
+            raise _not_kept(token, opened, entry, f"it may belong to another key: {error}") from None
+        if token is not None:
             return token
         if error.may_have_applied:
             error.args = (f"{error}\n  {_left(opened)}",)
@@ -205,7 +207,7 @@ def adoption(client: Client, keeper: Keeper, opened: Opened, entry: Entry, key: 
         # From now on it is known which key it is; and that its token is not.
         entry = evolve(entry, key_id=key.id, issued=None)
         yield from local(opened.write, entry)
-        issued = yield from _issued(opened, client.rotate, key.id, grace_period_minutes=0)
+        issued = yield from _issued(opened, entry, client.rotate, key.id, grace_period_minutes=0)
         token = issued if isinstance(issued, Token) else issued.token
         yield from _keep(client, keeper, opened, entry, token)
     finally:
@@ -252,24 +254,26 @@ def is_accepted(client: Client, key_id: str, token: Token) -> Steps[bool]:
     Raises:
         IncidentIOError: It cannot be said.
     """
-    if not is_usable(token):
+    if token_problem(token):
         return False
     with_it = client.with_token(token)
     # Only a token that is none is refused with 401. One whose key may not manage keys gets a 403, one that may, but not
     # see this one, a 404, and a success is one also where its body has drifted.
-    import stamina
-
-    show = stamina.retry(on=AuthenticationError, attempts=_TRIES, timeout=None, wait_initial=_FIRST_WAIT)(with_it.show)
-    try:
-        yield from api(show, key_id)
-    except AuthenticationError:
-        return False
-    except (PermissionDeniedError, NotFoundError) as error:
-        if error.type is None:
-            raise  # some gateway says so, and not the API
-    except InvalidResponseError as error:
-        if error.path == "$":
-            raise  # no JSON object: of a gateway too
+    for delay in (*_DELAYS, None):
+        try:
+            yield from api(with_it.show, key_id)
+        except AuthenticationError:
+            if delay is not None:
+                yield from pause(client, delay)
+                continue
+            return False
+        except (PermissionDeniedError, NotFoundError) as error:
+            if error.type is None:
+                raise  # some gateway says so, and not the API
+        except InvalidResponseError as error:
+            if error.path == "$":
+                raise  # no JSON object: of a gateway too
+        break
     return True
 
 

@@ -9,11 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from .._scrubbing import scrub
-from .._validation import check_path, raise_if_invalid
+from .._error_mapping import strip_tracebacks
+from .._validation import raise_if_invalid
 from ..errors import InvalidRequestError, Problem
 from ..tokens import Token
 from ._errors import KeeperError
+from ._validation import check_path
 
 if TYPE_CHECKING:
     from keyring.backend import KeyringBackend
@@ -115,7 +116,7 @@ class KeyringKeeper:
             ours = any(kind.__name__ == "KeyringError" for kind in type(error).__mro__)
             failure = type(error).__name__ + ("; choose another one with backend=..." if ours else "")
         except BaseException as error:  # an interrupt: it goes on, but its frames do not
-            scrub(error, token, outer=outer)
+            strip_tracebacks(error, token, outer=outer)
             raise
         # Not where the backend's exception is handled: it would hang on this one, and its frames hold the token.
         raise self._failed(what, failure)

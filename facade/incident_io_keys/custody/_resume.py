@@ -15,7 +15,7 @@ from attrs import evolve, frozen
 
 from incident_io_keys_generated.models import APIKey
 
-from .._validation import check_instant, raise_if_invalid
+from .._validation import raise_if_invalid
 from ..async_client import AsyncKeysClient
 from ..client import KeysClient
 from ..errors import IncidentIOError, NotFoundError, Problem
@@ -27,6 +27,7 @@ from ._into import check_keeper
 from ._issue import adoption, cross_out, is_accepted, journal_of, left_by, one_place, rotation_of
 from ._journal import Entry, Opened
 from ._keeper import Keeper
+from ._validation import check_instant
 
 # After so long, what was asked for has happened or will not: a request has an end, and so has the time until all of the
 # API knows of it.
