@@ -1,11 +1,14 @@
 """A server that does nothing but send prepared bytes, so that what is measured is its clients.
 
 Run as a program: it prints its port, and serves until its standard input ends. The first part of a path says how it is
-answered: `/5000/v1/api_keys` lists so many keys, and `/slow-5000/v1/api_keys` takes 50 ms for each page.
+answered: `/5000/v1/api_keys` lists so many keys, and `/slow-5000/v1/api_keys` takes 50 ms for each page. Below
+`/bodies/3/500`, it is the status 500 with the fourth of hostile.BODIES; below `/gzip/1/500`, with the second of GZIP;
+below `/endless/3`, it is the fourth of ENDLESS.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import socket
@@ -14,6 +17,8 @@ import threading
 import time
 from functools import cache
 from typing import Any
+
+from hostile import BODIES, ENDLESS, GZIP, LARGEST, LARGEST_PAGE
 
 PAGE_SECONDS = 0.050
 
@@ -30,6 +35,8 @@ X-RateLimit-Reset: 1795435260
 """
 
 _TARGET = re.compile(rb"GET /(slow-)?(\d+)/v1/api_keys(/[^ ?]*)?([^ ]*) ")
+_HOSTILE = re.compile(rb"(?:GET|POST) /(bodies|gzip|endless)/(\d+)(?:/(\d+))?/v1/api_keys([^ ]*) ")
+_LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 _PAGE = re.compile(rb"page_size=(\d+)")
 _AFTER = re.compile(rb"after=01FCNDV6P870EA6S7TK(\d+)")
 
@@ -99,10 +106,37 @@ def serve(connection: socket.socket) -> None:
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     with connection:
         while request := connection.recv(65536):
+            if match := _HOSTILE.match(request):
+                with contextlib.suppress(OSError):  # the client reads no more
+                    serve_hostile(connection, request, match)
+                return
             seconds, content = prepared(request)
             if seconds:
                 time.sleep(seconds)
             connection.sendall(content)
+
+
+def serve_hostile(connection: socket.socket, request: bytes, match: re.Match[bytes]) -> None:
+    """Read the rest of a request, and send the response that its path names."""
+    head, _, body = request.partition(b"\r\n\r\n")
+    left = int(length[1]) - len(body) if (length := _LENGTH.search(head)) else 0
+    while left > 0:
+        left -= len(connection.recv(65536))
+    kind, number, status, rest = match.groups()
+    if kind == b"endless":
+        begin, unit = list(ENDLESS.values())[int(number)]
+        connection.sendall(begin)
+        while True:
+            connection.sendall(unit * 1_000)
+    content = hostile(kind == b"gzip", int(number), LARGEST_PAGE if rest.startswith(b"?") else LARGEST)
+    coding = b"gzip" if kind == b"gzip" else b"identity"
+    head = b"HTTP/1.1 %b X\r\nContent-Encoding: %b\r\nContent-Length: %d\r\n\r\n" % (status, coding, len(content))
+    connection.sendall(head + content)
+
+
+@cache
+def hostile(gzip: bool, number: int, size: int) -> bytes:
+    return list((GZIP if gzip else BODIES).values())[number](size)
 
 
 def accept(listener: socket.socket) -> None:
