@@ -35,12 +35,13 @@ _SENT: Final = "incident_io_keys.sent"
 _LATE: Final = 0.1
 _LATE_UNTIL: Final = "incident_io_keys.late_until"
 
-_CONNECTIONS: Final = 100
 # By default, httpx would close four of five connections after requests that were made together.
+_CONNECTIONS: Final = 100
 _LIMITS: Final = httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS)
 
-# The deadline is checked before so many bytes are written.
-_SLICE: Final = 4096
+# Bytes between two looks at the deadline, or of the event loop at other tasks. Chunks of one byte take long to parse.
+_WRITTEN: Final = 4096
+_READ: Final = 32 * 1024
 
 # The request that the current thread or task sends.
 _request: ContextVar[httpx.Request] = ContextVar("incident_io_keys.request")
@@ -86,8 +87,7 @@ class Transport(httpx.HTTPTransport):
     def __init__(self, proxy: httpx.Proxy | None, trust_env: bool) -> None:
         super().__init__(proxy=proxy, trust_env=trust_env, limits=_LIMITS)
         self._pool._network_backend = _Backend()
-        self._arguments = (proxy, trust_env)
-        self._pid = os.getpid()
+        self._arguments, self._pid = (proxy, trust_env), os.getpid()
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request. The same thread has to read its response."""
@@ -103,10 +103,7 @@ class Transport(httpx.HTTPTransport):
 
     def close(self) -> None:
         """Close the connections."""
-        if os.getpid() == self._pid:
-            super().close()
-        else:
-            self.forget()
+        super().close() if os.getpid() == self._pid else self.forget()
 
     def forget(self) -> None:
         """Close the sockets that a forked child inherited. The connections of its parent stay open."""
@@ -145,8 +142,8 @@ class _Stream(httpcore.NetworkStream):
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         _note_sending(self._host)
-        for start in range(0, len(buffer), _SLICE):
-            self._inner.write(buffer[start : start + _SLICE], _seconds_left(timeout, httpcore.WriteTimeout))
+        for start in range(0, len(buffer), _WRITTEN):
+            self._inner.write(buffer[start : start + _WRITTEN], _seconds_left(timeout, httpcore.WriteTimeout))
 
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
@@ -207,9 +204,8 @@ class AsyncTransport(httpx.AsyncHTTPTransport):
             await super().aclose()
 
 
+# httpcore's pool loses a slot if a request is cancelled while it gets its connection or closes its response.
 class _AsyncPool:
-    # httpcore's pool loses a slot if a request is cancelled while it gets its connection or closes its response.
-
     def __init__(self, factory: httpcore.AsyncConnectionPool, slots: asyncio.Semaphore) -> None:
         self._factory = factory
         self._slots = slots
@@ -261,8 +257,7 @@ class _AsyncPoolStream:
         self._stream = stream
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        parts: AsyncIterator[bytes] = self._stream.__aiter__()
-        return parts
+        return aiter(self._stream)
 
     async def aclose(self) -> None:
         pool, self._pool = self._pool, None
@@ -306,9 +301,9 @@ class _AsyncStream(httpcore.AsyncNetworkStream):
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         try:
-            return await self._inner.read(max_bytes, _seconds_left(timeout, httpcore.ReadTimeout))
+            return await self._inner.read(min(max_bytes, _READ), _seconds_left(timeout, httpcore.ReadTimeout))
         except httpcore.ReadTimeout:
-            return await self._inner.read(max_bytes, _seconds_for_late_reading())
+            return await self._inner.read(min(max_bytes, _READ), _seconds_for_late_reading())
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         if not buffer:  # httpcore ends each request with it

@@ -6,7 +6,6 @@ import contextvars
 import os
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
-from concurrent.futures import Future
 from contextlib import aclosing, closing
 from typing import Any, Final, Generic, TypeVar
 
@@ -73,7 +72,7 @@ class Prefetch(Generic[T]):
     def __init__(self, fetch: Callable[[], T], call: Call) -> None:
         self._fetch = fetch
         self._call = call
-        self._future: Future[T] = Future()
+        self._error: BaseException | None = None
         self._pid: int | None = os.getpid()  # a forked child has no such thread
         run = contextvars.copy_context().run  # tools that trace requests use the context
         self._thread = threading.Thread(target=run, args=(self._run,), name="incident-io-keys-prefetch", daemon=True)
@@ -84,13 +83,18 @@ class Prefetch(Generic[T]):
 
     def _run(self) -> None:
         try:
-            self._future.set_result(self._fetch())
+            self._value = self._fetch()
         except BaseException as error:  # noqa: BLE001 - it is raised by result
-            self._future.set_exception(error)
+            self._error = error
 
     def result(self) -> T:
         """Wait for the value, and return it or raise the error of fetching it."""
-        return self._future.result() if self._pid == os.getpid() else self._fetch()
+        if self._pid != os.getpid():
+            return self._fetch()
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        return self._value
 
     def cancel(self) -> None:
         """Abandon the value. A request that was sent is not interrupted, but it is not retried."""
