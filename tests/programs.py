@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
+import traceback
+import warnings
+from collections.abc import Callable
 from typing import Any
 
 from .conftest import CANARY
@@ -35,3 +39,21 @@ def finish(process: subprocess.Popen[str]) -> str:
 def run(program: str, url: str) -> str:
     """Run a program that prints no error, and return what it prints."""
     return finish(start(program, url))
+
+
+def fork(check: Callable[[], object]) -> None:
+    """Run a check in a forked child, and fail if it failed there."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of Python 3.12, if other threads run
+        child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            check()
+            gc.collect()
+            status = 0
+        except BaseException:  # noqa: BLE001 - the child must not run other tests
+            traceback.print_exc()
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import os
 import threading
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
@@ -20,6 +19,7 @@ from incident_io_keys.testing import MockAPI
 from .conftest import CANARY
 from .connections import KeyServer, daemons, first_of_two_pages, list_response
 from .faults import SLOW, Connection, Fault, FaultServer
+from .programs import fork
 
 
 @contextlib.contextmanager
@@ -160,21 +160,23 @@ def test_a_page_is_prefetched_in_the_context_of_the_loop_and_keeps_no_process_al
     assert not any(keeps_alive)
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")  # of the inherited connection, if the client drops it
-def test_after_a_fork_a_page_is_prefetched_again_over_a_new_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    with KeyServer(pages=3).running() as server, KeysClient(CANARY, base_url=server.url) as keys:
+def test_after_a_fork_a_page_is_prefetched_again_over_a_new_connection() -> None:
+    with KeyServer(pages=3, immediate=1).running() as server, KeysClient(CANARY, base_url=server.url) as keys:
         listed = iter(keys.list(prefetch=True))
         next(listed)
-        for thread in daemons():
-            thread.join()  # a child would not have it
-        pid = os.getpid()
-        monkeypatch.setattr(os, "getpid", lambda: pid + 1)  # the thread stays in the parent
-        assert [key.id for key in listed] == ["key 1", "key 2"]
-        assert len(server.ports) == 2 + 2
+        assert server.wait_until(lambda: len(server.ports) == 2)  # the thread, which stays in the parent, waits
+        server.immediate = 10
+
+        def check() -> None:
+            assert [key.id for key in listed] == ["key 1", "key 2"]
+
+        fork(check)
         before, after = set(server.ports[:2]), set(server.ports[2:])
         assert not before & after
+        assert len(server.ports) == 2 + 2
         assert len(after) == 1
-    gc.collect()
+        server.released.set()
+        assert [key.id for key in listed] == ["key 1", "key 2"]
 
 
 def test_a_child_that_leaves_a_loop_does_not_disturb_the_prefetch_of_its_parent() -> None:
@@ -182,13 +184,7 @@ def test_a_child_that_leaves_a_loop_does_not_disturb_the_prefetch_of_its_parent(
         listed = iter(keys.list(prefetch=True))
         next(listed)
         assert server.wait_until(lambda: len(server.ports) == 2)
-        child = os.fork()
-        if child == 0:
-            try:
-                listed.close()
-            finally:
-                os._exit(0)
-        os.waitpid(child, 0)
+        fork(listed.close)
         server.released.set()
         assert [key.id for key in listed] == ["key 1"]
         assert len(server.ports) == 2

@@ -9,6 +9,7 @@ import gc
 import json
 import os
 import pickle
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,7 @@ import httpx
 import pytest
 
 from incident_io_keys import (
+    APIConnectionError,
     AsyncKeysClient,
     InvalidRequestError,
     KeysClient,
@@ -29,7 +31,9 @@ from incident_io_keys.testing import MockAPI, MockSettings
 
 from .conftest import CANARY, Make
 from .connections import KeyServer
-from .twins import Blocking
+from .faults import Connection, FaultServer
+from .programs import fork
+from .twins import Blocking, in_new_loop
 
 ROTATIONS = 50
 TWO_MINUTES = timedelta(minutes=2)
@@ -184,23 +188,24 @@ def test_a_child_that_closes_the_client_leaves_the_connection_of_its_parent_open
         assert len(set(server.ports)) == 1
 
 
-# What runs in a child is invisible to coverage. The following two tests only pretend that the process changed.
-
-
-@pytest.mark.usefixtures("collected")
-@pytest.mark.filterwarnings("ignore::ResourceWarning")  # of the inherited connection, if the client drops it
-def test_a_client_in_another_process_opens_one_new_connection(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_in_another_process_opens_one_new_connection(make: Make) -> None:
     with KeyServer().running() as server:
-        keys, pid = make(base_url=server.url), os.getpid()
+        keys = make(base_url=server.url)
         keys.show("a")
-        monkeypatch.setattr(os, "getpid", lambda: pid + 1)
-        keys.show("b")
-        keys.show("c")
-        keys.close()
+
+        def check() -> None:
+            child = in_new_loop(keys)
+            child.show("b")
+            child.show("c")
+            child.close()
+
+        fork(check)
         inherited, *own = server.ports
         assert inherited not in own
         assert len(set(own)) == 1
         assert server.wait_until(lambda: own[0] not in server.open_ports)
+        keys.show("d")
+        assert server.ports[-1] == inherited
 
 
 class Closing(httpx.MockTransport):
@@ -252,3 +257,47 @@ def test_a_client_can_be_neither_pickled_nor_copied_and_shows_no_token(make: Mak
             duplicate(keys)
     parts = [repr(vars(part)) for part in (keys, *vars(keys).values()) if hasattr(part, "__dict__")]
     assert CANARY not in "".join(parts) + f"{keys}" + str(keys) + repr(keys)
+
+
+@pytest.mark.usefixtures("collected")
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # of the loops, which end before the client is closed
+def test_event_loops_in_two_threads_share_an_async_client() -> None:
+    async def show(thread: int) -> list[str]:
+        ids = [f"{thread}-{number}" for number in range(20)]
+        for _ in range(5):
+            found = await asyncio.gather(*(keys.show(each) for each in ids))
+            assert [key.id for key in found] == ids
+        return ids
+
+    with KeyServer().running() as server, ThreadPoolExecutor(2) as pool:
+        keys = AsyncKeysClient(CANARY, base_url=server.url)
+        assert len(list(pool.map(lambda thread: asyncio.run(show(thread)), range(2)))) == 2
+        asyncio.run(keys.aclose())
+
+
+@pytest.mark.parametrize("attempts", [1, 4])
+def test_a_call_in_a_signal_handler_does_not_make_the_interrupted_call_send_its_request_again(attempts: int) -> None:
+    def respond(connection: Connection) -> None:
+        os.kill(os.getpid(), signal.SIGUSR1)
+        handled.wait(10)
+        connection.reset()
+
+    def handle(*_: object) -> None:
+        with KeysClient(CANARY, base_url="http://127.0.0.1:1", attempts=1) as other, pytest.raises(APIConnectionError):
+            other.show("a")
+        handled.set()
+
+    handled = threading.Event()
+    previous = signal.signal(signal.SIGUSR1, handle)
+    try:
+        with (
+            FaultServer([respond]).running() as server,
+            KeysClient(CANARY, base_url=server.url, attempts=attempts) as keys,
+            pytest.raises(APIConnectionError) as caught,
+        ):
+            keys.create(name="a", role_names=[])
+        assert len(server.arrived) == 1
+    finally:
+        signal.signal(signal.SIGUSR1, previous)
+    assert handled.is_set()
+    assert caught.value.may_have_applied

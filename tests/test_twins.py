@@ -27,7 +27,7 @@ def parameters(function: Any) -> list[tuple[str, Any, Any, str]]:
 
 
 def plain(annotation: str) -> str:
-    return re.sub(r"Async(?=Base|Token|Prefetch)|Awaitable\[(\w+)\]", r"\1", annotation)
+    return re.sub(r"Async(?=Base|Token)|Awaitable\[(\w+)\]", r"\1", annotation).replace("asyncio.Task", "Prefetch")
 
 
 @pytest.mark.parametrize(("sync", "counterpart"), [(KeysClient, AsyncKeysClient), (KeyPager, AsyncKeyPager)])
@@ -44,6 +44,7 @@ def test_an_async_operation_is_the_sync_one_awaited(name: str) -> None:
     sync, counterpart = getattr(KeysClient, name), getattr(AsyncKeysClient, name)
     assert inspect.signature(sync) == inspect.signature(counterpart)
     assert inspect.getdoc(sync) == inspect.getdoc(counterpart)
+    assert counterpart.__qualname__ == f"AsyncKeysClient.{name}"
     assert inspect.iscoroutinefunction(counterpart)
     assert not inspect.iscoroutinefunction(sync)
 

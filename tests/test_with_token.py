@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -17,6 +16,7 @@ from incident_io_keys.testing import MockAPI
 from .conftest import CANARY
 from .connections import KeyServer
 from .hiding import renderings
+from .programs import fork
 from .twins import Loop
 
 
@@ -29,8 +29,12 @@ def kind(request: pytest.FixtureRequest) -> Any:
 def wait() -> Iterator[Callable[[Any], Any]]:
     """Return a function that awaits the result of an async client, and returns that of a sync one."""
     loop = Loop()
-    yield lambda found: loop.run(found) if asyncio.iscoroutine(found) else found
+    yield lambda found: awaited(found, loop)
     loop.close()
+
+
+def awaited(found: Any, loop: Loop) -> Any:
+    return loop.run(found) if asyncio.iscoroutine(found) else found
 
 
 @pytest.fixture
@@ -98,21 +102,24 @@ connections_may_be_dropped = pytest.mark.filterwarnings("ignore::ResourceWarning
 
 @clone_or_original_first
 @pytest.mark.usefixtures("collected")
-@connections_may_be_dropped
 def test_after_a_fork_all_share_one_new_connection_whichever_calls_first(
-    kind: Any, wait: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch, first: str
+    kind: Any, wait: Callable[[Any], Any], first: str
 ) -> None:
     with KeyServer().running() as server:
-        client, pid = kind(CANARY, base_url=server.url), os.getpid()
+        client = kind(CANARY, base_url=server.url)
         with_it = client.with_token(CANARY)
         clones = [with_it, with_it.with_token(CANARY)]
         wait(client.show("a"))
-        monkeypatch.setattr(os, "getpid", lambda: pid + 1)
-        for each in (*clones, client) if first == "clone" else (client, *clones):
-            wait(each.show("a"))
-        for each in clones:
-            wait(closed(each))
-        wait(client.show("a"))
+
+        def check() -> None:
+            loop = Loop()
+            for each in (*clones, client) if first == "clone" else (client, *clones):
+                awaited(each.show("a"), loop)
+            for each in clones:
+                awaited(closed(each), loop)
+            awaited(client.show("a"), loop)
+
+        fork(check)
         inherited, *own = server.ports
         assert len(own) == 4
         assert len(set(own)) == 1

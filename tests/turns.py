@@ -38,7 +38,7 @@ class _Connection(asyncio.Protocol):
         length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
         if found and len(body) >= int(length or 0):
             request, self._received = self._received, b""
-            self._server.respond(lambda: self._respond(request))
+            self._server.respond(request, lambda: self._respond(request))
 
     def _respond(self, request: bytes) -> None:
         if self._transport.is_closing():
@@ -56,6 +56,7 @@ class TurnServer:
     Attributes:
         url: The base URL.
         hold: The number of requests that have to arrive before any of them gets its response.
+        held: What a request has to contain to be held. Any other gets its response immediately.
         waiting: The responses that are held.
         transports: The connections that are open.
     """
@@ -63,10 +64,14 @@ class TurnServer:
     def __init__(self) -> None:
         self.url = ""
         self.hold = 1
+        self.held = b""
         self.waiting: list[Callable[[], None]] = []
         self.transports: set[Any] = set()
 
-    def respond(self, send: Callable[[], None]) -> None:
+    def respond(self, request: bytes, send: Callable[[], None]) -> None:
+        if self.held not in request:
+            send()
+            return
         self.waiting.append(send)
         if len(self.waiting) >= self.hold:
             self.release()

@@ -42,6 +42,9 @@ class Blocking:
     def list(self, **keywords: Any) -> BlockingPager:
         return BlockingPager(self._loop, self.client.list(**keywords))
 
+    def with_options(self, **options: Any) -> Blocking:
+        return _blocking(self.client.with_options(**options), self._loop)
+
     def close(self) -> None:
         self._loop.run(self.client.aclose())
 
@@ -57,6 +60,17 @@ class Blocking:
 
     def __repr__(self) -> str:
         return repr(self.client)
+
+
+def in_new_loop(keys: Any) -> Any:
+    """Return a client as a forked child can use it. An async client needs another event loop there."""
+    return _blocking(keys.client, Loop()) if isinstance(keys, Blocking) else keys
+
+
+def _blocking(client: AsyncKeysClient, loop: Loop) -> Blocking:
+    found = Blocking.__new__(Blocking)
+    found.client, found._loop = client, loop
+    return found
 
 
 class BlockingPager:

@@ -1,4 +1,4 @@
-"""A client for the API keys of incident.io, sync and async: typed, patient, and without showing a token."""
+"""A typed sync and async client for incident.io API keys."""
 
 from incident_io_keys_generated.contract import AccountRoleName, TeamRoleName
 from incident_io_keys_generated.models import (

@@ -1,4 +1,4 @@
-"""Where the token of a request comes from: the source is called before every request, and again after a 401."""
+"""Calls token sources and checks their tokens."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def wrap_token(token: T | str) -> T | Token:
 
 @frozen
 class Credentials:
-    """A token source, and what people call it, such as `the file /run/token`."""
+    """A token source and its display name, such as `the file /run/token`."""
 
     source: AsyncTokenSource
     name: str
@@ -36,30 +36,35 @@ class Credentials:
         try:
             found = _check(self.source())
         except Exception as error:  # noqa: BLE001 - a source can raise anything
-            found = failure_of(error)
-        return self.usable(operation, found)
+            found = _failure(error)
+        return self._usable(operation, found)
 
     async def get_token_async(self, operation: str) -> Token:
         """Return the current token of a source that may be a coroutine function; see `get_token`."""
+        import asyncio
+
         try:
             found = await _check_async(self.source())
-        except Exception as error:  # noqa: BLE001 - a source can raise anything
-            found = failure_of(error)
-        return self.usable(operation, found)
+        except (Exception, asyncio.CancelledError) as error:
+            task = asyncio.current_task()
+            # A task that the source awaits can be cancelled too.
+            if isinstance(error, asyncio.CancelledError) and (task is None or task.cancelling()):
+                raise
+            found = _failure(error)
+        return self._usable(operation, found)
 
-    def usable(self, operation: str, found: Token | str) -> Token:
-        """Return a token, or raise the problem that was found instead of it."""
+    def _usable(self, operation: str, found: Token | str) -> Token:
         if isinstance(found, str):
             raise TokenSourceError(f"{operation} was not sent: the token from {self.name} {found}")
         return found
 
 
-def failure_of(error: BaseException) -> str:
-    """Return the problem of a source that raised an error: the type alone, since text and frames can have a token."""
+def _failure(error: BaseException) -> str:
+    # The message and the frames can contain a token.
     return f"could not be read: {type(error).__name__} was raised"
 
 
-# What a source returned is a local of these functions alone. They raise nothing, since a traceback can show locals.
+# Only these functions hold what a source returned. They raise nothing, since a traceback can show locals.
 
 
 def _check(given: object) -> Token | str:

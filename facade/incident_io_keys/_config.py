@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Mapping
+from importlib.util import find_spec
 from ipaddress import ip_address, ip_network
 from threading import TIMEOUT_MAX
 from typing import Any, Final
@@ -16,7 +16,6 @@ from attrs import frozen
 
 from incident_io_keys_generated import contract
 
-from ._auth import Credentials, read_token
 from ._redaction import redact
 from ._validation import check_whole_number, type_name
 from .errors import Problem
@@ -29,56 +28,48 @@ _MOST_ATTEMPTS: Final = 100
 _SUGGESTED_URL: Final = f"write {contract.SERVER}, or http://127.0.0.1:8000 for a server on this machine"
 
 
-@frozen(kw_only=True)
-class Config:
-    """What a client is made with: the arguments that `KeysClient` documents."""
+@frozen
+class Limits:
+    """The limits of a call, as `KeysClient` documents them."""
 
-    credentials: Credentials
-    base_url: httpx.URL
     timeout: httpx.Timeout
     attempts: int
     deadline: float
-    transport: Any
-    user_agent: str
 
 
-def read_config(
-    problems: list[Problem],
-    asynchronous: bool,
-    token: object,
-    base_url: object,
-    *,
-    transport: object,
-    user_agent: object,
-    limits: Mapping[str, object],
-) -> Config:
-    """Check the arguments of a client. Nothing is raised, since a traceback with locals would show the token."""
-    return Config(
-        credentials=read_token(token, problems, asynchronous=asynchronous),
-        base_url=_read_url(base_url, problems),
-        transport=_read_transport(transport, problems, asynchronous),
-        user_agent=_read_user_agent(user_agent, problems),
-        **read_limits(problems, limits),
-    )
+def read_limits(problems: list[Problem], timeout: object, attempts: object, deadline: Any) -> Limits:
+    """Check the arguments `timeout`, `attempts` and `deadline` of a client."""
+    steps = timeout.as_dict().values() if isinstance(timeout, httpx.Timeout) else (timeout,)
+    if not all(_is_time(step) or (step is None and isinstance(timeout, httpx.Timeout)) for step in steps):
+        problems.append(Problem("timeout", "takes seconds, more than 0, or an httpx.Timeout of such"))
+        timeout = None
+    attempts = check_whole_number("attempts", attempts, problems, low=1, high=_MOST_ATTEMPTS)
+    if not _is_time(deadline):
+        problems.append(Problem("deadline", "takes seconds, more than 0"))
+    return Limits(httpx.Timeout(timeout), attempts, deadline)  # type: ignore[arg-type]
 
 
-def _read_url(base_url: object, problems: list[Problem]) -> httpx.URL:
+def _is_time(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= TIMEOUT_MAX
+
+
+def read_url(base_url: object, problems: list[Problem]) -> httpx.URL:
+    """Check the `base_url` of a client, or the environment variable that replaces it."""
     from_environment = os.environ.get(URL_VARIABLE)
     field = "base_url" if base_url is not None or not from_environment else URL_VARIABLE
     text = base_url if base_url is not None else from_environment or contract.SERVER
+    url = default = httpx.URL(contract.SERVER)
     # Most messages quote nothing: the value can contain a password, or be a token in the wrong place.
-    if not isinstance(text, str):
-        problems.append(Problem(field, f"takes a URL, not {type_name(text)}", _SUGGESTED_URL))
-        return httpx.URL(contract.SERVER)
-    url = httpx.URL(contract.SERVER)
     try:
-        url = httpx.URL(text)
+        url = httpx.URL(text)  # type: ignore[arg-type]
         # The resolver encodes the name like this, and fails for an empty or a long label.
         host = re.fullmatch(rb"[\w.:-]+", url.raw_host) and url.host.encode("idna")
         known = url.scheme in ("http", "https") and bool(host) and 0 < (url.port or 1) < 65536
-    except (httpx.InvalidURL, ValueError):
+    except (httpx.InvalidURL, ValueError, TypeError):
         known = False
-    if not known:
+    if not isinstance(text, str):
+        problems.append(Problem(field, f"takes a URL, not {type_name(text)}", _SUGGESTED_URL))
+    elif not known:
         problems.append(Problem(field, "is not a URL of https:// and a host", _SUGGESTED_URL))
     elif url.userinfo or any(character in text for character in "?#@"):
         problems.append(Problem(field, "takes no user, password, query or fragment"))
@@ -88,7 +79,7 @@ def _read_url(base_url: object, problems: list[Problem]) -> httpx.URL:
         problems.append(Problem(field, "ends in /v1, which the client adds itself", "remove it"))
     else:
         return url
-    return httpx.URL(contract.SERVER)
+    return default
 
 
 def _is_loopback(host: str) -> bool:
@@ -98,33 +89,8 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def read_limits(problems: list[Problem], given: Mapping[str, object]) -> dict[str, Any]:
-    """Check those of the arguments `timeout`, `attempts` and `deadline` that are given. Return them."""
-    limits: dict[str, Any] = dict(given)
-    if "timeout" in given:
-        limits["timeout"] = _read_timeout(given["timeout"], problems)
-    if "attempts" in given:
-        limits["attempts"] = check_whole_number("attempts", given["attempts"], problems, low=1, high=_MOST_ATTEMPTS)
-    if not _is_time(given.get("deadline", 1)):
-        problems.append(Problem("deadline", "takes seconds, more than 0"))
-    return limits
-
-
-def _read_timeout(timeout: object, problems: list[Problem]) -> httpx.Timeout:
-    steps = timeout.as_dict().values() if isinstance(timeout, httpx.Timeout) else [timeout]
-    if isinstance(timeout, httpx.Timeout) and all(step is None or _is_time(step) for step in steps):
-        return timeout
-    if _is_time(timeout):
-        return httpx.Timeout(timeout)  # type: ignore[arg-type]
-    problems.append(Problem("timeout", "takes seconds, more than 0, or an httpx.Timeout of such"))
-    return httpx.Timeout(None)
-
-
-def _is_time(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= TIMEOUT_MAX
-
-
-def _read_transport(transport: object, problems: list[Problem], asynchronous: bool) -> Any:
+def read_transport(transport: object, problems: list[Problem], *, asynchronous: bool) -> Any:
+    """Check the `transport` of a client."""
     kind = httpx.AsyncBaseTransport if asynchronous else httpx.BaseTransport
     if transport is not None and not isinstance(transport, kind):
         package = type(transport).__module__.partition(".")[0]
@@ -133,7 +99,8 @@ def _read_transport(transport: object, problems: list[Problem], asynchronous: bo
     return transport
 
 
-def _read_user_agent(user_agent: object, problems: list[Problem]) -> str:
+def read_user_agent(user_agent: object, problems: list[Problem]) -> str:
+    """Return the User-Agent header for the `user_agent` of a client."""
     own = f"incident-io-keys/{__version__} {httpx.__title__}/{httpx.__version__}"
     if user_agent is None:
         return own
@@ -163,6 +130,8 @@ def read_proxy(url: httpx.URL, problems: list[Problem]) -> httpx.Proxy | None:
         socks = found.lower().startswith("socks://")
         suggestion = "write socks5://" if socks else "write http://host:port, and percent-encode the password"
         problems.append(Problem(field, "is not the URL of a proxy", suggestion))
+    elif proxy.url.scheme.startswith("socks") and find_spec("socksio") is None:
+        problems.append(Problem("ALL_PROXY", "a SOCKS proxy needs the package socksio", "install httpx[socks]"))
     return proxy
 
 

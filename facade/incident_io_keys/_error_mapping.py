@@ -1,4 +1,4 @@
-"""Turns a response or an error of the network into an exception, and takes tokens out of both."""
+"""Maps a response or a network error to an exception, and redacts tokens in both."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ._operations import is_rejection
 from ._redaction import redact
 from ._retry import NOT_CONNECTED, Call, parse_retry_after
 from ._token_recovery import MALFORMED
-from .errors import APIConnectionError, APIStatusError, APITimeoutError, InvalidRequestError, Problem
+from .errors import APIConnectionError, APIStatusError, APITimeoutError
 from .tokens import Token
 
 _BY_STATUS: Final[dict[int, type[APIStatusError]]] = {
@@ -30,10 +30,8 @@ _BY_STATUS: Final[dict[int, type[APIStatusError]]] = {
     429: kinds.RateLimitError,
 }
 
-# What sending can raise besides an interrupt. UnicodeError: what should be a host name is none.
+# Errors that a transport can raise. UnicodeError: invalid host name.
 NETWORK_ERRORS: Final = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, UnicodeError)
-
-_NEVER_SENT: Final = (*NOT_CONNECTED, httpx.UnsupportedProtocol)
 
 _MAY_HAVE_APPLIED: Final = "the request may have arrived and taken effect: check before you send it again"
 
@@ -41,15 +39,12 @@ _MOST_DETAILS: Final = 100
 
 _LARGEST_DETAILS: Final = 256 * 1024
 
-# The escapes of visible ASCII in JSON. A token can hide behind them.
-_ESCAPE: Final = re.compile(rb"\\u00([2-7][0-9a-f])", re.IGNORECASE)
+# The escapes of visible ASCII in JSON, except those of quotes and backslashes. A token can be written with them.
+_ESCAPE: Final = re.compile(rb"\\u00(2[013-9a-f]|5[0-9abd-f]|[3467][0-9a-f])", re.IGNORECASE)
 
 
 def status_error(call: Call, response: httpx.Response, token: Token, source: str) -> APIStatusError:
-    """Return the exception for a response that is no success, whatever its body is.
-
-    The token of the request is redacted where the response shows it; `source` is where it comes from.
-    """
+    """Return the exception for an unsuccessful response to a request with a token from the named source."""
     status = response.status_code
     kind = _BY_STATUS.get(status, kinds.InternalServerError if status >= 500 else APIStatusError)
     hint = _hint(response, token, source)
@@ -88,16 +83,19 @@ def status_error(call: Call, response: httpx.Response, token: Token, source: str
     )
 
 
-def connection_error(call: Call, error: Exception, token: Token, host: str) -> APIConnectionError:
-    """Return the exception for a request to a host without a usable response, caused by an error of httpx."""
-    name = call.operation.name
-    may_have_applied = call.may_have_applied or (call.operation.writes and not isinstance(error, _NEVER_SENT))
+def connection_error(call: Call, error: Exception, request: httpx.Request, token: Token) -> APIConnectionError:
+    """Return the exception for a request without a usable response, caused by an error of httpx."""
+    name, host = call.operation.name, redact(request.url.netloc.decode("ascii"), token)
+    # A transport that does not trace may have sent the request.
+    sent = getattr(request.extensions.get("trace"), "sent", not isinstance(error, httpx.UnsupportedProtocol))
+    sent = sent and not isinstance(error, NOT_CONNECTED)
+    may_have_applied = call.may_have_applied or (call.operation.writes and sent)
     if call.seconds_left() <= 0 or isinstance(error, TimeoutError):
         kind: type[APIConnectionError] = APITimeoutError
         message = f"{name} got no usable response within the deadline of {call.seconds:g} s"
     else:
         kind = APITimeoutError if isinstance(error, httpx.TimeoutException) else APIConnectionError
-        message = f"{name} got no usable response from {redact(host, token)}: {type(error).__name__}: {error}"
+        message = f"{name} got no usable response from {host}: {type(error).__name__}: {error}"
         message = message.removesuffix(": ")
     if may_have_applied:
         message += f"\n  {_MAY_HAVE_APPLIED}"
@@ -109,13 +107,7 @@ def connection_error(call: Call, error: Exception, token: Token, host: str) -> A
 def not_sent_in_time(call: Call, source: str) -> APITimeoutError:
     """Return the exception for a call whose deadline passed before an attempt could be sent."""
     message = f"{call.operation.name} was not sent within the deadline of {call.seconds:g} s"
-    return APITimeoutError(f"{message}: {source}, or a delay, took too long")
-
-
-def client_closed(call: Call) -> InvalidRequestError:
-    """Return the exception for a call of a client that is closed."""
-    problem = Problem("client", "is closed", "make a new one")
-    return InvalidRequestError(f"{call.operation.name} was not sent", [problem])
+    return APITimeoutError(f"{message}: it passed while the call waited for {source} or for a retry")
 
 
 def strip_tracebacks(error: BaseException, token: Token | None = None, *, outer: BaseException | None = None) -> None:
@@ -137,10 +129,9 @@ def strip_tracebacks(error: BaseException, token: Token | None = None, *, outer:
 
 
 def request_id_of(response: httpx.Response, token: Token | None = None) -> str | None:
-    """Return what to quote to incident.io's support; None if the response has none."""
-    found = _text(_read_members(response.content.decode("utf-8", "replace")).get("request_id")) or response.headers.get(
-        "X-Request-Id"
-    )
+    """Return the request ID, for support requests; None if the response has none."""
+    body = _read_members(response.content.decode("utf-8", "replace"))
+    found = _text(body.get("request_id")) or response.headers.get("X-Request-Id")
     return found and redact(found, token)
 
 
@@ -149,7 +140,7 @@ def _hint(response: httpx.Response, token: Token, source: str) -> str | None:
         return f"the token came from {source}: check that it is complete, and that its key still exists"
     if response.status_code == 403:
         role = AccountRole.API_KEYS_MANAGE
-        return f"check that the calling key has the role {role} (set in the dashboard) and all roles that it gives"
+        return f"check that the calling key has the role {role} (set in the dashboard) and every role that it assigns"
     if response.is_redirect and "Location" in response.headers:
         try:
             host = httpx.URL(response.headers["Location"]).host or "another path of the same host"
@@ -160,7 +151,7 @@ def _hint(response: httpx.Response, token: Token, source: str) -> str | None:
 
 
 def _read_members(content: str | bytes | msgspec.Raw) -> dict[str, msgspec.Raw]:
-    """Return the members of a JSON object, unread; none of anything else."""
+    """Return the undecoded members of a JSON object; an empty dict if the content is none."""
     # The generated ErrorResponse would reject an incomplete envelope, such as that of a gateway.
     try:
         return msgspec.json.decode(content, type=dict[str, msgspec.Raw])
@@ -186,19 +177,17 @@ def _text(value: msgspec.Raw | None) -> str | None:
 
 def _without_tokens(response: httpx.Response, token: Token) -> httpx.Response:
     """Return the response, or a copy without the tokens that it contains: an API may echo what it received."""
-    headers = [(name, _redact_bytes(value, token)) for name, value in response.headers.raw]
-    plain = _ESCAPE.sub(_unescape, response.content.replace(b"\\/", b"/"))
+    headers = [(_redact_bytes(name, token), _redact_bytes(value, token)) for name, value in response.headers.raw]
+    # An escape can hide a token, and so can UTF-16.
+    plain = _ESCAPE.sub(
+        lambda escape: bytes.fromhex(escape[1].decode()), response.content.replace(b"\\/", b"/").replace(b"\0", b"")
+    )
     redacted = _redact_bytes(plain, token)
     content = response.content if redacted == plain else redacted
     if content == response.content and headers == response.headers.raw:
         return response
     headers = [(name, value) for name, value in headers if name.lower() != b"content-length"]
     return httpx.Response(response.status_code, headers=headers, content=content, request=response.request)
-
-
-def _unescape(escape: re.Match[bytes]) -> bytes:
-    character = bytes.fromhex(escape[1].decode())
-    return escape[0] if character in b'"\\' else character
 
 
 def _redact_bytes(value: bytes, token: Token) -> bytes:

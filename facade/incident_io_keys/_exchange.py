@@ -1,66 +1,85 @@
-"""One request and its response: what is done before it is sent, and what becomes of whatever happens then."""
+"""Sends one request: adds the token, collects the body, maps errors, and removes the token again."""
 
 from __future__ import annotations
 
 import logging
+import re
 import sys
 import time
-from types import TracebackType
+import zlib
+from collections.abc import Callable
+from types import SimpleNamespace, TracebackType
 from typing import Any, Final, Self
 
 import httpx
 from attrs import define, field
 
-from ._error_mapping import (
-    NETWORK_ERRORS,
-    client_closed,
-    connection_error,
-    request_id_of,
-    status_error,
-    strip_tracebacks,
-)
-from ._operations import LARGEST_BODY, decode_body
+from ._error_mapping import NETWORK_ERRORS, connection_error, request_id_of, status_error, strip_tracebacks
+from ._operations import LARGEST_BODY
 from ._redaction import redact
 from ._retry import LOGGER, Call, parse_rate_limit
 from ._transport import has_left_over
 from .errors import IncidentIOError
 from .tokens import Token
 
-_LOCATION: Final = "incident_io_keys.location"
+# A body of many tiny gzip members would take long to decode.
+_MOST_GZIP_MEMBERS: Final = 100
 
 
-def hide_location(response: httpx.Response) -> None:
-    """Take the Location header away until the exchange ends; an event hook of httpx.
+def decode_body(content: bytes, coding: str, limit: int) -> bytes:
+    """Return a body without gzip, decoded as far as possible, up to one byte more than a limit.
 
-    httpx makes the request that follows a redirect, with the token, even if it does not send it.
+    The client asks for no coding, but a proxy may use one. Other bytes are returned as they are.
     """
-    if "Location" in response.headers:
-        response.extensions[_LOCATION] = response.headers.pop("Location")
+    if [each for each in re.split("[ ,]+", coding.lower()) if each not in ("", "identity")] not in (
+        ["gzip"],
+        ["x-gzip"],
+    ):
+        return content
+    decoded, rest = b"", content
+    for number in range(_MOST_GZIP_MEMBERS):
+        member = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+        try:
+            # The checksum is at the end. zlib returns nothing of a piece in which it is wrong.
+            for piece in (rest[:-8], rest[-8:]):
+                if len(decoded) <= limit:
+                    decoded += member.decompress(piece, limit + 1 - len(decoded))
+        except zlib.error:
+            return decoded if decoded or number else content
+        rest = member.unused_data
+        if not rest:
+            break
+    return decoded
 
 
 @define(eq=False, repr=False)
 class Exchange:
     """A `with` block in which one request is sent and its response received.
 
-    It adds the token to the request and removes it again. An error that leaves the block has no token in its texts and
-    frames, and is one of this package, unless it is an interrupt or comes from a user's own transport.
+    Errors that leave the block have no token in their texts and frames. They are exceptions of this package, except
+    interrupts and unknown errors of a custom transport.
 
     Attributes:
-        response: The response, once it has begun.
-        value: What the call returns, once the block has ended.
+        source: The display name of the token's source.
+        reported: Its attribute `rate_limit` is updated.
+        is_closed: Whether the client was closed in the meantime.
+        response: The response; None until its headers arrive.
+        value: The value of the call, once the block has ended.
     """
 
-    client: Any
     call: Call
     request: httpx.Request
     token: Token
+    source: str
+    reported: SimpleNamespace
+    is_closed: Callable[[], bool]
     response: httpx.Response | None = None
     value: Any = None
-    _parts: list[bytes] = field(factory=list, repr=False)  # not for tools that show locals
+    parts: list[bytes] = field(factory=list)
     _size: int = 0
-    _finished: httpx.Response | None = None
-    _understood: bool = False
-    _outer: BaseException | None = field(factory=sys.exception)
+    _complete: httpx.Response | None = None
+    _parsed: bool = False
+    _handled: BaseException | None = field(factory=sys.exception)
     _started: float = field(factory=time.perf_counter)
 
     def __enter__(self) -> Self:
@@ -70,108 +89,99 @@ class Exchange:
 
     def add(self, part: bytes) -> None:
         """Add a part of the body."""
-        self._parts.append(part[: self._limit + 1 - self._size])
+        self.parts.append(part[: self._largest_body + 1 - self._size])
         self._size += len(part)
         self._check_size(self._size)
 
     def finish(self) -> None:
-        """Set the value to what the response means, once its body has arrived; or raise what it means."""
-        self._finished = self._received()
-        self._parts.clear()
-        self._check_size(len(self._finished.content))
-        self._conclude(self._finished)
+        """Parse the complete response, and set the value. Raise its exception if it is an error."""
+        self._complete = self._build_response()
+        self.parts.clear()
+        self._check_size(len(self._complete.content))
+        self._parse(self._complete)
 
     def unusable_connection(self) -> Any:
-        """Return the connection if what arrives on it cannot be trusted, so that it must not serve another request."""
-        if self.response is None or (self._understood and not has_left_over(self.response)):
+        """Return the connection if it must not be reused; None otherwise."""
+        if self.response is None or (self._parsed and not has_left_over(self.response)):
             return None
-        return self.response.extensions.get("network_stream")
+        # Other requests share a connection of HTTP/2, which tells them apart.
+        return None if self.response.http_version == "HTTP/2" else self.response.extensions.get("network_stream")
 
     @property
-    def _limit(self) -> int:
+    def _largest_body(self) -> int:
         success = self.response is not None and self.response.is_success
         return self.call.operation.largest_body if success else LARGEST_BODY
 
     def _check_size(self, size: int) -> None:
-        if size > self._limit:
-            raise httpx.DecodingError(f"the body has more than {self._limit} bytes")
+        if size > self._largest_body:
+            raise httpx.DecodingError(f"the body has more than {self._largest_body} bytes")
 
-    def _received(self) -> Any:
-        """Return the response with as much of its body as arrived, decoded; None if none has begun."""
-        if self._finished is not None or self.response is None:
-            return self._finished
+    def _build_response(self) -> Any:
+        """Return the response with as much of its body as arrived, decoded; None before its headers."""
+        if self._complete is not None or self.response is None:
+            return self._complete
         headers = self.response.headers.copy()
-        if _LOCATION in self.response.extensions:
-            headers["Location"] = self.response.extensions[_LOCATION]
-        content = decode_body(b"".join(self._parts), headers.pop("Content-Encoding", ""), self._limit)
+        content = decode_body(b"".join(self.parts), headers.pop("Content-Encoding", ""), self._largest_body)
         return httpx.Response(self.response.status_code, headers=headers, content=content, request=self.request)
 
-    def _conclude(self, response: httpx.Response) -> None:
-        client, operation = self.client, self.call.operation
-        client._rate_limit = parse_rate_limit(response.headers) or client._rate_limit
+    def _parse(self, response: httpx.Response) -> None:
+        operation = self.call.operation
+        self.reported.rate_limit = parse_rate_limit(response.headers) or self.reported.rate_limit
         missing = operation.missing_ok and self.call.may_have_applied and response.status_code == 404
         if response.is_success or missing:
             self.value = operation.parse(response, self.token)
-            self._understood = True
+            self._parsed = True
         elif issued := operation.issued_token(response, self.token):
             raise operation.invalid(response, "the status is that of a failure", "$", issued)
         else:
-            self._understood = True
-            raise status_error(self.call, response, self.token, client._config.credentials.name)
+            self._parsed = True
+            raise status_error(self.call, response, self.token, self.source)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
         del traceback  # it keeps the frames that are dropped below
-        # The request lives on in errors, which people log, pickle and inspect.
-        self.request.headers.pop("Authorization", None)
+        self.request.headers.pop("Authorization", None)  # errors keep a reference to the request
         self._log(error)
         if error is not None:
-            strip_tracebacks(error, self.token, outer=self._outer)
-        failure = self._meaning(error)
-        succeeded = self._understood and failure is None
-        self._forget()
-        if failure is not None and failure is not error:
-            raise failure
-        return succeeded and isinstance(error, Exception)
+            strip_tracebacks(error, self.token, outer=self._handled)
+        raised = None if error is None else self._error_to_raise(error)
+        # Error reporters print local variables. Each of these attributes can contain a token.
+        self.parts.clear()
+        self.response = self._complete = None
+        if raised is not None and raised is not error:
+            strip_tracebacks(raised, self.token, outer=self._handled)
+            raise raised
+        return raised is None
 
-    def _meaning(self, error: BaseException | None) -> BaseException | None:
-        """Return what to raise for an error, or None if the value arrived before it."""
+    def _error_to_raise(self, error: BaseException) -> BaseException | None:
+        """Return the exception to raise for an error; None if the value was parsed all the same."""
         if isinstance(error, IncidentIOError):
             return error
-        if self._understood and isinstance(error, Exception | None):
-            return None
-        call, response, network = self.call, self._received(), isinstance(error, NETWORK_ERRORS)
-        issued = response and call.operation.issued_token(response, self.token)
-        if issued and error is not None and not isinstance(error, Exception):
-            # The call cannot return the token any more. Whoever handles the interrupt finds it on its cause.
-            error.__cause__ = call.operation.invalid(response, f"{type(error).__name__} interrupted it", "$", issued)
-        elif issued or (network and response and not response.is_success):
+        if self._parsed and isinstance(error, Exception):
+            return None  # only closing the response failed
+        response, operation = self._build_response(), self.call.operation
+        issued = response and operation.issued_token(response, self.token)
+        if not isinstance(error, Exception):
+            if issued:  # the call cannot return the token any more: the cause of the interrupt has it
+                error.__cause__ = operation.invalid(response, f"{type(error).__name__} interrupted it", "$", issued)
+            return error
+        of_network = isinstance(error, NETWORK_ERRORS)
+        if issued or (of_network and response and not response.is_success):
+            # What arrived of the response says more than the error: the token, or the status of a failure.
             try:
-                self._conclude(response)
-            except IncidentIOError as meaning:
-                strip_tracebacks(meaning, self.token, outer=self._outer)
-                return meaning
+                self._parse(response)
+            except IncidentIOError as failure:
+                return failure
             return None
-        elif isinstance(error, NETWORK_ERRORS):
-            return connection_error(call, error, self.token, self.request.url.netloc.decode("ascii"))
-        elif isinstance(error, RuntimeError) and self.client._is_closed:
-            return client_closed(call)
+        if of_network or (isinstance(error, RuntimeError) and self.is_closed()):
+            return connection_error(self.call, error, self.request, self.token)
         return error
-
-    def _forget(self) -> None:
-        # Tools that show the frames of an error look into this object. A token can be in all of these.
-        self._parts.clear()
-        if self.response is not None:
-            # The stream and its response refer to each other. A mock can return the same response again.
-            consumed = self.response.is_stream_consumed
-            self.response.stream = httpx.ByteStream(self.response.content if consumed else b"")
-        self.response = self._finished = None
 
     def _log(self, error: BaseException | None) -> None:
         if self.call.abandoned or not LOGGER.isEnabledFor(logging.DEBUG):
             return
-        response = self._received()
+        response = self._build_response()
         extra = {
             "method": self.request.method,
             "path": redact(self.request.url.path, self.token),
@@ -180,5 +190,5 @@ class Exchange:
             "attempt": self.call.attempt,
             "milliseconds": round((time.perf_counter() - self._started) * 1000, 1),
         }
-        outcome = type(error).__name__ if self._finished is None else self._finished.status_code
+        outcome = type(error).__name__ if self._complete is None else self._complete.status_code
         LOGGER.debug("%s %s: %s", extra["method"], extra["path"], outcome, extra=extra)

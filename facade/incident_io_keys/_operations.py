@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import zlib
 from collections.abc import Callable, Mapping
-from enum import Enum
-from functools import partial
+from enum import Enum, auto
 from typing import Any, Final, Generic, TypeVar, cast
 
 import httpx
@@ -41,40 +38,41 @@ from .tokens import IssuedKey, Token
 
 T = TypeVar("T")
 
-# A page of 250 keys has about 150 kB, any other body a few.
+# In bytes. A page of 250 keys has about 150 kB, any other body a few.
 LARGEST_BODY: Final = 1024 * 1024
 _LARGEST_PAGE: Final = 8 * LARGEST_BODY
 
-# A body of many tiny gzip members would take long to decode.
-_MOST_GZIP_MEMBERS: Final = 100
+
+_KEY: Final = models.APIKeyResponse
+_ISSUED: Final = models.IssuedAPIKeyResponse
 
 
 class Effect(Enum):
     """What a request changes. It decides whether a request that may have arrived is sent again."""
 
-    SAFE = "nothing"
-    IDEMPOTENT = "the same when it is sent twice"
-    NON_IDEMPOTENT = "another token each time"
+    SAFE = auto()
+    IDEMPOTENT = auto()
+    NON_IDEMPOTENT = auto()  # each request issues another token
 
 
 @frozen(kw_only=True)
 class Operation(Generic[T]):
-    """A request that was checked, and how to read its response.
+    """A validated request, and how to parse its response.
 
     Attributes:
         name: The name of the client's method.
         effect: What the request changes.
-        request: The arguments of httpx's `build_request`.
-        read: Returns the value of a successful response, given this operation, the response and the issued token.
+        request: The arguments of `httpx.Request`, without the host.
+        model: The generated model of a successful response. None if the API returns no body.
         key_id: The ID of the key that the response has to be about, if the request names one.
-        largest_body: How many bytes are read of a success. Of any other response, LARGEST_BODY are read.
+        largest_body: The maximum size in bytes of a successful body. Errors use LARGEST_BODY.
         missing_ok: Whether a 404 is a success if an earlier attempt may have taken effect.
     """
 
     name: str
     effect: Effect
     request: Mapping[str, Any]
-    read: Callable[[Operation[T], httpx.Response, Token | None], T]
+    model: type[Any] | None
     key_id: str | None = None
     missing_ok: bool = False
     largest_body: int = LARGEST_BODY
@@ -84,19 +82,37 @@ class Operation(Generic[T]):
         """Whether the request changes something."""
         return self.effect is not Effect.SAFE
 
-    def parse(self, response: httpx.Response, calling: Token) -> T:
-        """Return the value of a successful response; `calling` is the token of the request.
+    def parse(self, response: httpx.Response, request_token: Token) -> T:
+        """Return the value of a successful response: a page, a key, an IssuedKey, or None.
 
         Raises:
             InvalidResponseError: The body does not fit the contract, or is about another key.
         """
-        return self.read(self, response, self.issued_token(response, calling))
+        value: Any = None
+        issued = self.issued_token(response, request_token)
+        try:
+            # Of a delete, accept a JSON object too, but not the HTML page of a gateway.
+            if self.model or (response.is_success and response.content.strip()):
+                value = msgspec.json.decode(response.content, type=self.model or dict[str, msgspec.Raw])
+        except MALFORMED as error:
+            reason, _, path = str(error).partition(" - at `")
+            raise self.invalid(response, reason, path.rstrip("`") or "$", issued) from None
+        if self.model in (_KEY, _ISSUED):
+            value = value.api_key
+            if self.key_id not in (None, value.id):
+                raise self.invalid(response, "it is about another key", "$.api_key.id", issued)
+        if self.effect is Effect.NON_IDEMPOTENT:
+            if issued is None or token_problem(issued):
+                reason = "the token is missing, is that of the request, or cannot be sent in a header"
+                raise self.invalid(response, reason, "$.token", issued)
+            value = IssuedKey(value, issued)
+        return cast(T, value if self.model else None)
 
-    def issued_token(self, response: httpx.Response, calling: Token) -> Token | None:
+    def issued_token(self, response: httpx.Response, request_token: Token) -> Token | None:
         """Return the token that a response issues, even if only a part of it arrived; None if it issues none."""
         if self.effect is not Effect.NON_IDEMPOTENT or is_rejection(response):
             return None
-        return find_issued_token(response.content, calling, failed=not response.is_success)
+        return find_issued_token(response.content, request_token, failed=not response.is_success)
 
     def invalid(self, response: httpx.Response, reason: str, path: str, token: Token | None) -> InvalidResponseError:
         """Return the error for a response that does not fit at a path of its body."""
@@ -115,30 +131,6 @@ def is_rejection(response: httpx.Response) -> bool:
     return response.is_client_error and response.status_code != 408
 
 
-def decode_body(content: bytes, coding: str, limit: int) -> bytes:
-    """Return a body without gzip, up to one byte more than a limit. Other bytes are returned as they are.
-
-    The client asks for no coding, but a proxy may use one. A part of a body is decoded as far as possible.
-    """
-    codings = [each for each in coding.lower().replace(" ", "").split(",") if each not in ("", "identity")]
-    if codings not in (["gzip"], ["x-gzip"]):
-        return content
-    decoded, rest, new_member = b"", content, partial(zlib.decompressobj, wbits=zlib.MAX_WBITS | 16)
-    for number in range(_MOST_GZIP_MEMBERS):
-        member, most = new_member(), limit + 1 - len(decoded)
-        try:
-            decoded += member.decompress(rest, most)
-        except zlib.error:
-            # Either the checksum at the end is wrong, or these bytes are no gzip.
-            with contextlib.suppress(zlib.error):
-                return decoded + new_member().decompress(rest[:-8], most)
-            return decoded if number else content
-        rest = member.unused_data
-        if not rest or len(decoded) > limit:
-            break
-    return decoded
-
-
 def list_keys(*, page_size: int, after: str | None) -> Operation[models.ListAPIKeysResponse]:
     """Return the operation of `KeysClient.list` for one page."""
     problems: list[Problem] = []
@@ -150,8 +142,8 @@ def list_keys(*, page_size: int, after: str | None) -> Operation[models.ListAPIK
     cursor = None if after is None else check_text("after", after, problems, low=1)
     raise_if_invalid("list was not sent", problems)
     request = list_api_keys.build_request(page_size=size, after=cursor)
-    read = partial(_decode, models.ListAPIKeysResponse)
-    return Operation(name="list", effect=Effect.SAFE, request=request, read=read, largest_body=_LARGEST_PAGE)
+    model = models.ListAPIKeysResponse
+    return Operation(name="list", effect=Effect.SAFE, request=request, model=model, largest_body=_LARGEST_PAGE)
 
 
 def create_key(**definition: object) -> Operation[IssuedKey]:
@@ -160,7 +152,7 @@ def create_key(**definition: object) -> Operation[IssuedKey]:
     body = _check_definition(definition, problems)
     raise_if_invalid("create was not sent", problems)
     request = create_api_key.build_request(body=APIKeyDefinition(**body))
-    return Operation(name="create", effect=Effect.NON_IDEMPOTENT, request=request, read=_read_issued)
+    return Operation(name="create", effect=Effect.NON_IDEMPOTENT, request=request, model=_ISSUED)
 
 
 def show_key(id: str) -> Operation[APIKey]:
@@ -169,7 +161,7 @@ def show_key(id: str) -> Operation[APIKey]:
     key_id = check_id("id", id, problems)
     raise_if_invalid("show was not sent", problems)
     request = show_api_key.build_request(key_id)
-    return Operation(name="show", effect=Effect.SAFE, request=request, read=_read_key, key_id=key_id)
+    return Operation(name="show", effect=Effect.SAFE, request=request, model=_KEY, key_id=key_id)
 
 
 def update_key(id: str, **definition: object) -> Operation[APIKey]:
@@ -208,7 +200,7 @@ def edit_key(id: str, **changes: object) -> tuple[Operation[APIKey], Callable[[A
 
 def _update(key_id: str, definition: APIKeyDefinition) -> Operation[APIKey]:
     request = update_api_key.build_request(key_id, body=definition)
-    return Operation(name="update", effect=Effect.IDEMPOTENT, request=request, read=_read_key, key_id=key_id)
+    return Operation(name="update", effect=Effect.IDEMPOTENT, request=request, model=_KEY, key_id=key_id)
 
 
 def delete_key(id: str) -> Operation[None]:
@@ -217,7 +209,7 @@ def delete_key(id: str) -> Operation[None]:
     key_id = check_id("id", id, problems)
     raise_if_invalid("delete was not sent", problems)
     request = delete_api_key.build_request(key_id)
-    return Operation(name="delete", effect=Effect.IDEMPOTENT, request=request, read=_read_nothing, missing_ok=True)
+    return Operation(name="delete", effect=Effect.IDEMPOTENT, request=request, model=None, missing_ok=True)
 
 
 def rotate_key(id: str, *, grace_period_minutes: int) -> Operation[IssuedKey]:
@@ -227,7 +219,7 @@ def rotate_key(id: str, *, grace_period_minutes: int) -> Operation[IssuedKey]:
     minutes = check_grace_period(grace_period_minutes, problems)
     raise_if_invalid("rotate was not sent", problems)
     request = rotate_api_key.build_request(key_id, body=models.RotateAPIKeyRequest(grace_period_minutes=minutes))
-    return Operation(name="rotate", effect=Effect.NON_IDEMPOTENT, request=request, read=_read_issued, key_id=key_id)
+    return Operation(name="rotate", effect=Effect.NON_IDEMPOTENT, request=request, model=_ISSUED, key_id=key_id)
 
 
 def _check_definition(given: Mapping[str, object], problems: list[Problem]) -> dict[str, Any]:
@@ -248,7 +240,7 @@ def _check_definition(given: Mapping[str, object], problems: list[Problem]) -> d
     if roles is not None:
         checked["team_role_names"] = tuple(parse_roles("team_role_names", roles, TeamRole, problems))
     if ids is not None and roles is not None:
-        # What was given is compared, so that an unknown role is not a missing one too.
+        # Compare the arguments, not the parsed roles: an unknown role would also count as missing.
         check_team_pair(ids, roles, problems)
     if given.get("comments") is not None:
         checked["comments"] = check_text(
@@ -258,35 +250,3 @@ def _check_definition(given: Mapping[str, object], problems: list[Problem]) -> d
             pattern=contract.API_KEY_DEFINITION_COMMENTS_PATTERN,
         )
     return checked
-
-
-def _decode(kind: type[T], operation: Operation[Any], response: httpx.Response, issued: Token | None) -> T:
-    try:
-        return msgspec.json.decode(response.content, type=kind)
-    except MALFORMED as error:
-        reason, _, path = str(error).partition(" - at `")
-        raise operation.invalid(response, reason, path.rstrip("`") or "$", issued) from None
-
-
-def _read_key(operation: Operation[Any], response: httpx.Response, issued: Token | None) -> APIKey:
-    return _same_key(operation, response, issued, _decode(models.APIKeyResponse, operation, response, issued).api_key)
-
-
-def _read_issued(operation: Operation[Any], response: httpx.Response, issued: Token | None) -> IssuedKey:
-    body = _decode(models.IssuedAPIKeyResponse, operation, response, issued)
-    key = _same_key(operation, response, issued, body.api_key)
-    if issued is None or token_problem(issued):
-        raise operation.invalid(response, "this is no new token, or none that a request can carry", "$.token", issued)
-    return IssuedKey(key, issued)
-
-
-def _same_key(operation: Operation[Any], response: httpx.Response, issued: Token | None, key: APIKey) -> APIKey:
-    if operation.key_id not in (None, key.id):
-        raise operation.invalid(response, "it is about another key", "$.api_key.id", issued)
-    return key
-
-
-def _read_nothing(operation: Operation[None], response: httpx.Response, issued: Token | None) -> None:
-    # The success of the contract has no body. A JSON object does no harm, but the page of a gateway is no success.
-    if response.is_success and response.content.strip():
-        _decode(dict[str, msgspec.Raw], operation, response, issued)

@@ -17,12 +17,7 @@ _SHORTEST_SECRET: Final = 8
 
 
 def redact(text: str, token: Token | None = None) -> str:
-    """Mask everything that looks like a token of the API, and the given token in any form.
-
-    Args:
-        text: The text.
-        token: A token to mask as it is, as HTML and as part of a URL.
-    """
+    """Mask everything that looks like a token, and the given token as it is, as HTML and as part of a URL."""
     if token is not None and len(token.reveal()) >= _SHORTEST_SECRET:
         for escape in (str, html.escape, quote):
             text = text.replace(escape(token.reveal()), REDACTED)

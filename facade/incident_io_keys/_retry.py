@@ -1,6 +1,6 @@
-"""Whether and when a call is attempted again: its deadline, backoff, and what response headers say about rate limits.
+"""Decides whether and when to retry a call, also after a 401, and parses rate-limit headers.
 
-Nothing here sends or sleeps.
+Nothing here sends or sleeps. The transport and the async client enforce the deadline that a call has here.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ import httpx
 from attrs import frozen
 
 from ._operations import Effect, Operation
-from .errors import APIConnectionError, APIStatusError, IncidentIOError, RateLimitError
+from .errors import APIConnectionError, APIStatusError, AuthenticationError, IncidentIOError, RateLimitError
+from .tokens import Token
 
 LOGGER: Final = logging.getLogger("incident_io_keys")
 
@@ -52,9 +53,9 @@ class Call:
         seconds: How long the call may take.
         deadline: The instant of `monotonic` at which it has to end.
         attempt: The number of the current attempt, from 1.
-        sent: Whether the current attempt came as far as sending a request.
+        sent: Whether the current attempt has begun to send a request.
         may_have_applied: Whether an attempt that failed may have taken effect.
-        abandoned: Whether nobody waits for the value any more. Such a call is not retried and logs nothing.
+        abandoned: Whether the caller has abandoned the call. Such a call is not retried and logs nothing.
     """
 
     def __init__(self, operation: Operation[Any], attempts: int, seconds: float) -> None:
@@ -63,23 +64,31 @@ class Call:
         self.attempt = 0
         self.sent = self.may_have_applied = self.abandoned = False
         self._failure: IncidentIOError | None = None
+        self._rejected: Token | None = None
 
     def seconds_left(self) -> float:
         """Return the seconds until the deadline; zero or less once it has passed."""
         return self.deadline - monotonic()
 
-    def begin_attempt(self) -> None:
-        """Begin the next attempt."""
+    def begin_attempt(self, token: Token) -> Token:
+        """Begin the next attempt. Return its token; raise the last error again if the API has just rejected it."""
+        if isinstance(self._failure, AuthenticationError) and token == self._rejected:
+            raise self._failure
+        self._token = token
         self.attempt += 1
-        self.sent = False
+        return token
 
     def retry_delay(self, error: IncidentIOError, *, closed: bool = False) -> float | None:
-        """Return the seconds until the next attempt, and log it; None if there is none, as in a closed client."""
+        """Return the seconds until the next attempt, and log it; None if the error is final."""
         # An earlier attempt may have taken effect, however the last one ended.
         self.may_have_applied = error.may_have_applied = self.may_have_applied or error.may_have_applied
         if not self.sent:
             return None
         self._failure = error
+        if isinstance(error, AuthenticationError) and self._rejected is None and not self.abandoned:
+            # The token source may have a newer token. This one attempt does not count.
+            self._rejected, self.sent, self.attempt = self._token, False, self.attempt - 1
+            return 0.0
         if self.abandoned or self.attempt >= self.attempts or not is_retryable(self.operation.effect, error):
             return None
         if closed:
@@ -93,18 +102,19 @@ class Call:
         reason = str(error).partition("\n")[0]
         extra = {"operation": self.operation.name, "attempt": self.attempt, "reason": reason, "delay": delay}
         LOGGER.warning("%s; retrying in %.3g s", reason, delay, extra=extra)
+        self.sent = False
         return delay
 
-    def outcome(self, error: IncidentIOError) -> IncidentIOError:
-        """Return what the call raises: its last error; or the one before it if the last attempt was not even sent."""
-        if self.sent or self._failure is None:
+    def final_error(self, error: IncidentIOError) -> IncidentIOError:
+        """Return the error of the call: the last one; or the one before it if the last attempt sent nothing."""
+        if self.sent or self._failure is None or self._failure is error:
             return error
         self._failure.add_note(f"It was not retried: {error}")
         return self._failure
 
 
 def is_retryable(effect: Effect, error: IncidentIOError) -> bool:
-    """Return whether a request may be sent again after an error. That of a network error is its cause."""
+    """Return whether a request may be sent again after an error. For APIConnectionError, its cause decides."""
     if isinstance(error, RateLimitError):
         return True
     non_idempotent = effect is Effect.NON_IDEMPOTENT
@@ -114,14 +124,10 @@ def is_retryable(effect: Effect, error: IncidentIOError) -> bool:
 
 
 def parse_retry_after(text: str, date: str | None = None) -> float | None:
-    """Return the delay in seconds that a Retry-After header or the API's `retry_after` asks for.
+    """Return the delay in seconds that a server requests; None if it is unreadable, zero, negative or in the past.
 
-    Args:
-        text: Seconds, an HTTP date (also with UTC for GMT), or a date of RFC 3339.
-        date: The response's Date header, from which a date counts. The clock of this machine can differ.
-
-    Returns:
-        The delay; None if it is unreadable, zero, negative or in the past.
+    The text is a number of seconds, an HTTP date (also with UTC for GMT), or a date of RFC 3339. A date counts from the
+    response's Date header, since the clock of this machine can differ.
     """
     if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", text.strip(), re.ASCII):
         delay = float(text)
@@ -142,7 +148,7 @@ def _parse_date(text: str) -> datetime | None:
 
         # Every zone name counts as UTC: GMT, UTC and Z are those that occur.
         return parser.parse(text, tzinfos=lambda _name, offset: timezone(timedelta(seconds=offset or 0)))
-    except (ValueError, ArithmeticError, ImportError, OSError):  # the last two: no more files can be opened
+    except (ValueError, ArithmeticError, ImportError, OSError):  # the last two: no file descriptor is free
         return None
 
 
@@ -151,7 +157,7 @@ _RATE_LIMIT_HEADERS: Final = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-R
 
 @frozen
 class RateLimit:
-    """What the API said last about the calling key's rate limit. A number is None if the API omitted it.
+    """The rate limit of the calling key in the latest response. A number is None if the API omitted it.
 
     Attributes:
         limit: The requests per minute that the key may make.

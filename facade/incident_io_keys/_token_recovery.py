@@ -12,21 +12,17 @@ from .tokens import Token
 # What msgspec raises for bytes that do not fit.
 MALFORMED: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
-# A bearer token (RFC 6750), and after it what can follow a string. Each byte is looked at once.
+# A bearer token (RFC 6750), followed by a JSON delimiter or the end. Possessive quantifiers keep it linear.
 _TOKEN_MEMBER: Final = re.compile(rb'"token"\s*+:\s*+"([0-9A-Za-z._~+/-]++=*+)"(?=\s*+(?:[,}\]"]|\Z))')
 
 
-def find_issued_token(content: bytes, calling: Token | None, *, failed: bool = False) -> Token | None:
+def find_issued_token(content: bytes, request_token: Token | None, *, failed: bool = False) -> Token | None:
     """Return the token that a body issues, however much of the body arrived.
 
     If the body is a JSON object, that is its member `token`. In any other body, it is the value of `"token": "..."`, if
     exactly one such value is complete. With two candidates, there is none: a wrong token is worse than a known loss.
-
-    Args:
-        content: The body.
-        calling: The token of the request. A body can echo it, but cannot issue it.
-        failed: Whether the status is that of a failure, whose body can have a `token` of another kind. Then the token
-            of a key counts only beside an `api_key`.
+    A body can echo the token of the request, but cannot issue it. A failure can have a `token` of another kind, so its
+    token counts only beside an `api_key`.
     """
     try:
         members = msgspec.json.decode(content, type=dict[str, msgspec.Raw])
@@ -37,5 +33,5 @@ def find_issued_token(content: bytes, calling: Token | None, *, failed: bool = F
         beside_key = b'"api_key"' in content
     if failed and not beside_key:
         return None
-    tokens = {Token(plain) for plain in found if plain} - {calling}
+    tokens = {Token(plain) for plain in found if plain} - {request_token}
     return tokens.pop() if len(tokens) == 1 else None

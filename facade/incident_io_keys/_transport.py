@@ -1,11 +1,10 @@
-"""The network: httpx's transports with a deadline for each step, and a connection pool for the async one.
+"""The network: httpx's transports, with a deadline for the sync one, and a connection pool for the async one.
 
 httpx accepts neither a pool nor a network backend, and tools that trace or fake HTTP (OpenTelemetry, pytest-httpx)
-patch its transports. So these are subclasses, and this module alone uses private names of other packages:
+patch its transports. So this module, and no other, uses private names of other packages:
 
 - `HTTPTransport._pool` and `ConnectionPool._network_backend`, which are replaced.
-- The names in `has_left_over`, for bytes that h11 has received and httpcore has not read.
-- `_stream`, `_protocol` and `read_queue`, for bytes that anyio has received and httpcore has not read.
+- The names in `has_left_over`, for bytes that h11, anyio or TLS have received, and that no response contains.
 """
 
 from __future__ import annotations
@@ -14,201 +13,207 @@ import contextlib
 import os
 import socket
 import ssl
+import weakref
 from collections.abc import AsyncIterator
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
-import httpcore
 import httpx
 
-from ._retry import monotonic
+from ._retry import NOT_CONNECTED, monotonic
 
 if TYPE_CHECKING:
     import asyncio
 
-# Members of a request's extensions: the instant of `monotonic` at which its call has to end, and whether a part of it
-# was sent over a connection that was made for it.
-DEADLINE: Final = "incident_io_keys.deadline"
-_SENT: Final = "incident_io_keys.sent"
+    import httpcore
 
-# Seconds for reading what arrived in time, if the process was stopped, or its event loop blocked, past the deadline.
-_LATE: Final = 0.1
-_LATE_UNTIL: Final = "incident_io_keys.late_until"
+# If the process was stopped past the deadline, read for this many seconds what arrived before it.
+LATE: Final = 0.1
 
 # By default, httpx would close four of five connections after requests that were made together.
 _CONNECTIONS: Final = 100
 _LIMITS: Final = httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS)
 
-# Bytes between two looks at the deadline, or of the event loop at other tasks. Chunks of one byte take long to parse.
-_WRITTEN: Final = 4096
-_READ: Final = 32 * 1024
-
-# The request that the current thread or task sends.
-_request: ContextVar[httpx.Request] = ContextVar("incident_io_keys.request")
+# The sync client checks the deadline before each slice of this many bytes.
+_SLICE: Final = 4096
 
 
-def _seconds_left(limit: float | None, kind: type[httpcore.TimeoutException]) -> float:
-    left: float = _request.get().extensions[DEADLINE] - monotonic()
-    if left <= 0:
-        raise kind("the deadline has passed")
-    return left if limit is None else min(limit, left)
+class Limit(float):
+    """The seconds of a network step, with the deadline of its call. httpcore passes it to the stream unchanged."""
+
+    deadline: float
+    _late_until = 0.0
+
+    def left(self, timeout: type[httpx.TimeoutException]) -> float:
+        """Return the seconds that are left for the step, or raise the exception."""
+        left = self.deadline - monotonic()
+        if left <= 0:
+            raise timeout("the deadline has passed")
+        return min(self, left)
+
+    def left_to_read(self) -> float:
+        """Return the seconds that are left for a read. After the deadline, reading what has arrived takes none."""
+        now = monotonic()
+        if now < self.deadline:
+            return min(self, self.deadline - now)
+        self._late_until = self._late_until or now + LATE
+        if now >= self._late_until:
+            raise httpx.ReadTimeout("the deadline has passed")
+        return 0.001
 
 
-def _seconds_for_late_reading() -> float:
-    extensions, now = _request.get().extensions, monotonic()
-    if now < extensions[DEADLINE]:
-        return _LATE  # only the timeout of this read has passed
-    left: float = extensions.setdefault(_LATE_UNTIL, now + _LATE) - now
-    if left <= 0:
-        raise httpcore.ReadTimeout("the deadline has passed")
-    return left
+class Trace:
+    """Notes how far a request came; an extension of httpcore.
+
+    Attributes:
+        sent: Whether a part of it was sent to its server, and not only to a proxy.
+        unused: The network stream that was opened for it, until something is sent.
+    """
+
+    sent = False
+    unused: Any = None
+
+    def __call__(self, event: str, info: dict[str, Any]) -> Any:
+        """Note an event."""
+        if event.endswith(".connect_tcp.complete"):
+            self.unused = info["return_value"]
+        elif event.endswith(".send_request_headers.started") and info["request"].method != b"CONNECT":
+            self.sent, self.unused = True, None
+
+    def raise_connect_error(self, error: BaseException) -> None:
+        """Convert an error of sending into one of connecting, if nothing was sent."""
+        if not self.sent and isinstance(error, Exception) and not isinstance(error, NOT_CONNECTED):
+            # A name look-up raises ValueError for an invalid name, and RuntimeError once the interpreter shuts down.
+            kind = httpx.ConnectTimeout if isinstance(error, httpx.TimeoutException) else httpx.ConnectError
+            raise kind(f"{type(error).__name__}: {error}") from error
 
 
-def _note_sending(host: str) -> None:
-    request = _request.get()
-    if host == request.url.raw_host.decode("ascii"):  # not that of a proxy
-        request.extensions[_SENT] = True
-
-
-def _raise_connect_error(error: Exception) -> None:
-    """Raise an error of connecting for whatever failed before a part of the request was sent."""
-    # A name look-up raises ValueError for what is no name, and RuntimeError once the interpreter shuts down.
-    connecting = _request.get().extensions.get(_SENT) is False
-    if connecting and isinstance(error, (httpx.ReadTimeout, httpx.WriteTimeout)):
-        raise httpx.ConnectTimeout(str(error)) from error
-    others = (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError, OSError, ValueError, RuntimeError)
-    if connecting and isinstance(error, others):
-        raise httpx.ConnectError(f"{type(error).__name__}: {error}") from error
+class _AsyncTrace(Trace):
+    async def __call__(self, event: str, info: dict[str, Any]) -> None:
+        super().__call__(event, info)
 
 
 class Transport(httpx.HTTPTransport):
-    """The transport of the sync client: the proxy to use, and whether SSL_CERT_FILE and SSL_CERT_DIR count."""
+    """The transport of the sync client."""
 
-    def __init__(self, proxy: httpx.Proxy | None, trust_env: bool) -> None:
-        super().__init__(proxy=proxy, trust_env=trust_env, limits=_LIMITS)
-        self._pool._network_backend = _Backend()
-        self._arguments, self._pid = (proxy, trust_env), os.getpid()
+    _inherited = False
+
+    def __init__(self, proxy: httpx.Proxy | None, context: ssl.SSLContext) -> None:
+        super().__init__(proxy=proxy, verify=context, limits=_LIMITS)
+        backend: Any = _Backend(self._pool)
+        self._pool._network_backend = backend
+        self._arguments = proxy, context
+        _transports.add(self)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request. The same thread has to read its response."""
-        if os.getpid() != self._pid:
-            self.forget()
-            Transport.__init__(self, *self._arguments)  # threads of the parent can hold the locks of the pool
-        _request.set(request)
+        """Send a request."""
+        trace = request.extensions["trace"] = Trace()
         try:
             return super().handle_request(request)
-        except Exception as error:
-            _raise_connect_error(error)
+        except BaseException as error:
+            if trace.unused:  # httpcore leaves it open if its TLS handshake is interrupted
+                trace.unused.close()
+            trace.raise_connect_error(error)
             raise
 
-    def close(self) -> None:
-        """Close the connections."""
-        super().close() if os.getpid() == self._pid else self.forget()
-
-    def forget(self) -> None:
-        """Close the sockets that a forked child inherited. The connections of its parent stay open."""
+    def renew(self) -> None:
+        """Close the connections that a forked child inherited, and leave those of its parent open."""
+        self._inherited = True
         for connection in self._pool.connections:
             connection.close()
+        Transport.__init__(self, *self._arguments)  # threads of the parent can hold the locks of the pool
+
+    def __del__(self) -> None:
+        if self._inherited:  # the child does not know that it has a client to close
+            self.close()
 
 
-class _Backend(httpcore.SyncBackend):
-    def connect_tcp(
-        self, host: str, port: int, timeout: float | None = None, *args: Any, **options: Any
-    ) -> httpcore.NetworkStream:
-        _request.get().extensions[_SENT] = False
-        failure: Exception = httpcore.ConnectError("the host has no address")
-        # Together, all addresses would have several times the seconds that are left.
+class _Backend:
+    def __init__(self, pool: httpcore.ConnectionPool) -> None:
+        self._inner = pool._network_backend
+
+    def connect_tcp(self, host: str, port: int, timeout: Limit, *args: Any, **options: Any) -> _Stream:
+        failure: Exception = httpx.ConnectError("the host has no address")
+        # httpcore would give each address the full timeout, which could exceed the deadline.
         for *_, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
-            left = _seconds_left(timeout, httpcore.ConnectTimeout)
+            left = timeout.left(httpx.ConnectTimeout)
             try:
-                return _Stream(super().connect_tcp(str(address[0]), port, left, *args, **options), host)
-            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                return _Stream(self._inner.connect_tcp(str(address[0]), port, left, *args, **options), timeout)
+            except Exception as error:  # noqa: BLE001 - the last one is raised
                 failure = error
         raise failure
 
 
-class _Stream(httpcore.NetworkStream):
-    def __init__(self, inner: httpcore.NetworkStream, host: str) -> None:
-        self._inner = inner
-        self._host = host
-        self._pid = os.getpid()
-        self.get_extra_info = inner.get_extra_info  # type: ignore[method-assign]
+class _Stream:
+    def __init__(self, inner: httpcore.NetworkStream, limit: Limit) -> None:
+        self._inner, self._limit, self._pid = inner, limit, os.getpid()
+        self.get_extra_info = inner.get_extra_info
 
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        try:
-            return self._inner.read(max_bytes, _seconds_left(timeout, httpcore.ReadTimeout))
-        except httpcore.ReadTimeout:
-            return self._inner.read(max_bytes, _seconds_for_late_reading())
+    # httpcore gives no timeout to a SOCKS proxy.
 
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        _note_sending(self._host)
-        for start in range(0, len(buffer), _WRITTEN):
-            self._inner.write(buffer[start : start + _WRITTEN], _seconds_left(timeout, httpcore.WriteTimeout))
+    def read(self, max_bytes: int, timeout: Limit | None = None) -> bytes:
+        return self._inner.read(max_bytes, (timeout or self._limit).left_to_read())
 
-    def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore.NetworkStream:
-        try:
-            left = _seconds_left(timeout, httpcore.ConnectTimeout)
-            return _Stream(self._inner.start_tls(ssl_context, server_hostname, left), str(server_hostname))
-        except BaseException:
-            self._inner.close()
-            raise
+    def write(self, buffer: bytes, timeout: Limit | None = None) -> None:
+        for start in range(0, len(buffer), _SLICE):
+            left = (timeout or self._limit).left(httpx.WriteTimeout)
+            self._inner.write(buffer[start : start + _SLICE], left)
+
+    def start_tls(self, ssl_context: ssl.SSLContext, server_hostname: str | None, timeout: Limit | None) -> _Stream:
+        limit = timeout or self._limit
+        return _Stream(self._inner.start_tls(ssl_context, server_hostname, limit.left(httpx.ConnectTimeout)), limit)
 
     def close(self) -> None:
-        if os.getpid() == self._pid:  # a child process would end the connection of its parent
+        if os.getpid() == self._pid:  # a forked child would end the connection of its parent
             with contextlib.suppress(OSError):
-                # It wakes up a thread that reads. The method of an SSLSocket would turn TLS off first.
+                # It wakes a thread that reads. The method of an SSLSocket would drop TLS first.
                 socket.socket.shutdown(self.get_extra_info("socket"), socket.SHUT_RDWR)
         self._inner.close()
 
 
-_inherited: Final[list[Any]] = []
+class AsyncTransport(httpx.AsyncBaseTransport):
+    """The transport of the async client. Each event loop has its own connections."""
 
+    def __init__(self, proxy: httpx.Proxy | None, context: ssl.SSLContext) -> None:
+        self._arguments = proxy, context
+        self._by_loop: weakref.WeakKeyDictionary[Any, httpx.AsyncHTTPTransport] = weakref.WeakKeyDictionary()
+        _transports.add(self)
 
-class AsyncTransport(httpx.AsyncHTTPTransport):
-    """The transport of the async client; see `Transport`. Each event loop has its own connections."""
-
-    def __init__(self, proxy: httpx.Proxy | None, trust_env: bool) -> None:
-        super().__init__(proxy=proxy, trust_env=trust_env, limits=_LIMITS)
-        self._factory = self._pool
-        self._factory._network_backend = _AsyncBackend()
-        self._owner: tuple[int, asyncio.AbstractEventLoop] | None = None
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request. The same task has to read its response."""
+    def _of_running_loop(self) -> httpx.AsyncHTTPTransport:
         import asyncio
 
-        _request.set(request)
-        owner = (os.getpid(), asyncio.get_running_loop())
-        if self._owner != owner:
-            if self._owner is not None and self._owner[0] != owner[0]:
-                self.forget()
-            self._pool = _AsyncPool(self._factory, asyncio.Semaphore(_CONNECTIONS))  # type: ignore[assignment]
-            self._owner = owner
-        try:
-            return await super().handle_async_request(request)
-        except Exception as error:
-            _raise_connect_error(error)
-            raise
+        loop, (proxy, context) = asyncio.get_running_loop(), self._arguments
+        if loop not in self._by_loop:
+            transport = self._by_loop[loop] = httpx.AsyncHTTPTransport(proxy=proxy, verify=context, limits=_LIMITS)
+            pool: Any = _AsyncPool(transport._pool, asyncio.Semaphore(_CONNECTIONS))
+            transport._pool = pool
+        return self._by_loop[loop]
 
-    def forget(self) -> None:
-        """Keep what a forked child inherited: closing it changes the parent's selector, deleting it warns."""
-        _inherited.append(self._pool)
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request."""
+        trace = request.extensions["trace"] = _AsyncTrace()
+        try:
+            return await self._of_running_loop().handle_async_request(request)
+        except BaseException as error:
+            if trace.unused:
+                await trace.unused.aclose()
+            trace.raise_connect_error(error)
+            raise
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop."""
-        import asyncio
+        await self._of_running_loop().aclose()
 
-        if self._owner == (os.getpid(), asyncio.get_running_loop()):
-            await super().aclose()
+    def renew(self) -> None:
+        """Keep what a forked child inherited: closing it changes the selector of its parent, deleting it warns."""
+        _inherited.append(self._by_loop)
+        self._by_loop = weakref.WeakKeyDictionary()
 
 
-# httpcore's pool loses a slot if a request is cancelled while it gets its connection or closes its response.
 class _AsyncPool:
+    # httpcore's own pool loses a slot if a request is cancelled while it gets its connection or closes its response.
+
     def __init__(self, factory: httpcore.AsyncConnectionPool, slots: asyncio.Semaphore) -> None:
-        self._factory = factory
-        self._slots = slots
+        self._new_connection, self._slots = factory.create_connection, slots
         self._idle: list[httpcore.AsyncConnectionInterface] = []
         self._closed = False
 
@@ -219,7 +224,7 @@ class _AsyncPool:
             async with asyncio.timeout(request.extensions["timeout"]["pool"]):
                 await self._slots.acquire()
         except TimeoutError:
-            raise httpcore.PoolTimeout("all connections are in use") from None
+            raise httpx.PoolTimeout("all connections are in use") from None
         connection = None
         try:
             while self._idle and connection is None:
@@ -227,7 +232,7 @@ class _AsyncPool:
                 if connection.has_expired():
                     await connection.aclose()
                     connection = None
-            connection = connection or self._factory.create_connection(request.url.origin)
+            connection = connection or self._new_connection(request.url.origin)
             response = await connection.handle_async_request(request)
         except BaseException:
             await self.release(connection)
@@ -253,8 +258,7 @@ class _AsyncPool:
 class _AsyncPoolStream:
     def __init__(self, pool: _AsyncPool, connection: httpcore.AsyncConnectionInterface, stream: Any) -> None:
         self._pool: _AsyncPool | None = pool
-        self._connection = connection
-        self._stream = stream
+        self._connection, self._stream = connection, stream
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return aiter(self._stream)
@@ -268,64 +272,33 @@ class _AsyncPoolStream:
                 await pool.release(self._connection)
 
 
-class _AsyncBackend(httpcore.AnyIOBackend):
-    async def connect_tcp(
-        self, host: str, port: int, timeout: float | None = None, *args: Any, **options: Any
-    ) -> httpcore.AsyncNetworkStream:
-        _request.get().extensions[_SENT] = False
-        left = _seconds_left(timeout, httpcore.ConnectTimeout)
-        return _AsyncStream(await super().connect_tcp(host, port, left, *args, **options), host)
-
-
-class _AsyncStream(httpcore.AsyncNetworkStream):
-    def __init__(self, inner: httpcore.AsyncNetworkStream, host: str) -> None:
-        self._inner = inner
-        self._host = host
-        self.aclose = inner.aclose  # type: ignore[method-assign]
-
-    def get_extra_info(self, info: str) -> Any:
-        return (info == "is_readable" and self._has_buffered()) or self._inner.get_extra_info(info)
-
-    def _has_buffered(self) -> bool:
-        """Return whether bytes have arrived that httpcore has not read, although the socket is not readable."""
-        stream: Any = self._inner
-        while stream is not None:
-            if getattr(getattr(stream, "_protocol", None), "read_queue", None):
-                return True
-            stream = getattr(stream, "transport_stream", getattr(stream, "_stream", None))
-        tls = self._inner.get_extra_info("ssl_object")
-        try:
-            return tls is not None and tls.read(1) != b""
-        except ssl.SSLError as error:
-            return not isinstance(error, ssl.SSLWantReadError)
-
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        try:
-            return await self._inner.read(min(max_bytes, _READ), _seconds_left(timeout, httpcore.ReadTimeout))
-        except httpcore.ReadTimeout:
-            return await self._inner.read(min(max_bytes, _READ), _seconds_for_late_reading())
-
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        if not buffer:  # httpcore ends each request with it
-            return
-        _note_sending(self._host)
-        await self._inner.write(buffer, _seconds_left(timeout, httpcore.WriteTimeout))
-
-    async def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore.AsyncNetworkStream:
-        try:
-            left = _seconds_left(timeout, httpcore.ConnectTimeout)
-            inner = await self._inner.start_tls(ssl_context, server_hostname, left)
-        except BaseException:
-            await self._inner.aclose()
-            raise
-        return _AsyncStream(inner, str(server_hostname))
-
-
 def has_left_over(response: httpx.Response) -> bool:
     """Return whether bytes are left over after a response. They would be read as the response to the next request."""
-    found: Any = response
-    for name in ("stream", "_stream", "_httpcore_stream", "_stream", "_connection", "_h11_state"):
-        found = getattr(found, name, None)
-    return found is not None and found.trailing_data[0] != b""
+    h11: Any = response
+    for name in ("stream", "_httpcore_stream", "_stream", "_connection", "_h11_state"):
+        h11 = getattr(h11, name, None)
+    if h11 is not None and h11.trailing_data[0]:
+        return True
+    stream: Any = response.extensions.get("network_stream")
+    tls = stream and stream.get_extra_info("ssl_object")
+    while stream is not None:
+        if getattr(getattr(stream, "_protocol", None), "read_queue", None):
+            return True
+        stream = getattr(stream, "transport_stream", getattr(stream, "_stream", None))
+    # The TLS of a sync socket reads no more than one record from it. That of asyncio, and TLS within TLS, has a buffer.
+    try:
+        return isinstance(tls, ssl.SSLObject) and tls.read(1) != b""
+    except ssl.SSLError as error:
+        return not isinstance(error, ssl.SSLWantReadError)
+
+
+_transports: Final[weakref.WeakSet[Transport | AsyncTransport]] = weakref.WeakSet()
+_inherited: Final[list[Any]] = []
+
+
+def _renew_all() -> None:
+    for transport in list(_transports):
+        transport.renew()
+
+
+getattr(os, "register_at_fork", lambda **_: None)(after_in_child=_renew_all)  # Windows does not fork

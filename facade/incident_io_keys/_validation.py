@@ -12,7 +12,7 @@ from ._redaction import plain_str, redact
 from .errors import InvalidRequestError, Problem
 from .tokens import Token
 
-# What ends a path segment, what could be the escape of it, and control characters.
+# Characters that end a path segment, percent signs, and control characters.
 _NOT_IN_SEGMENT: Final = re.compile(r"[/\\?#%\s\x00-\x1f\x7f-\x9f]")
 
 # What a header can carry. The API documents no rule for tokens. White space comes from a careless copy.
@@ -61,7 +61,7 @@ def check_whole_number(field: str, value: object, problems: list[Problem], *, lo
     if not isinstance(value, int) or isinstance(value, bool):
         problems.append(Problem(field, f"takes a whole number from {low} to {high}, not {type_name(value)}"))
     elif not low <= value <= high:
-        # Python refuses to format a number of some thousand digits.
+        # Python raises ValueError for numbers of thousands of digits.
         problems.append(Problem(field, f"is {value if abs(value) < 10**9 else 'far off'}, but takes {low} to {high}"))
     else:
         return int(value)
@@ -102,11 +102,11 @@ def token_problem(token: Token) -> str | None:
 
 
 def quote(value: str) -> str:
-    """Return a value as a message may contain it: in quotes, shortened, without anything that looks like a token."""
+    """Return a value for a message: quoted, shortened and redacted."""
     value = redact(plain_str(value))
     return repr(value if len(value) <= 80 else value[:77] + "...")
 
 
 def type_name(value: object) -> str:
-    """Return what a value is, without the value, which may be a secret."""
+    """Return the type of a value for a message, without the value, which may be a secret."""
     return "None" if value is None else f"a value of type {type(value).__name__}"

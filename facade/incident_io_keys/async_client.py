@@ -28,6 +28,7 @@ def _awaited(
         return result
 
     functools.update_wrapper(call, method)
+    call.__module__, call.__qualname__ = __name__, f"AsyncKeysClient.{method.__name__}"
     return call
 
 

@@ -32,14 +32,15 @@ class KeysClient(SyncClient):
         base_url: The URL of the API. Plain http is allowed only to a loopback host, and uses no proxy. Default: the
             environment variable INCIDENT_ENDPOINT, then https://api.incident.io.
         timeout: Seconds for each step on the network (connecting, each read, each write), or an `httpx.Timeout`.
-        attempts: The attempts of one call at most, the first included.
+        attempts: The attempts of one call at most, the first included. A request that the API rejects with 401 is sent
+            once more if the token source then returns another token, in addition to these.
         deadline: Seconds for one call, with all attempts and the delays between them.
-        transport: A transport instead of the network, such as `MockAPI().transport()`. It has to keep the deadline
-            of an attempt itself.
+        transport: A transport instead of the network, such as `MockAPI().transport()`. In the sync client, it has to
+            respect the timeouts of a request itself.
         user_agent: Text before the client's own name in the User-Agent header.
 
     Raises:
-        InvalidRequestError: An argument or an environment variable is invalid. It reports all of them, and no token.
+        InvalidRequestError: Arguments or environment variables are invalid. It lists every problem, and no token.
     """
 
     def list(
@@ -116,7 +117,7 @@ class KeysClient(SyncClient):
             id: The ID of the key.
 
         Raises:
-            InvalidRequestError: The ID cannot be one.
+            InvalidRequestError: `id` is not a valid ID.
             NotFoundError: There is no such key, or the caller may not see it.
             IncidentIOError: The key could not be read.
         """
@@ -170,8 +171,8 @@ class KeysClient(SyncClient):
         """Change parts of a key's definition, and keep the rest. Its token does not change.
 
         The API can only replace a whole definition, so `edit` reads the key and sends it with the changes: two calls,
-        each with its own deadline. A change by somebody else in between is overwritten. Like `update`, it loses a
-        property of the definition that is newer than this version.
+        each with its own deadline. It overwrites a change that somebody else makes in between. It drops properties of
+        the definition that this version does not know, as `update` does.
 
         API: `GET /v1/api_keys/{id}` (https://docs.incident.io/api-reference/api-keys-v1/show), then
             `PUT /v1/api_keys/{id}` (https://docs.incident.io/api-reference/api-keys-v1/update).
@@ -206,7 +207,7 @@ class KeysClient(SyncClient):
             id: The ID of the key.
 
         Raises:
-            InvalidRequestError: The ID cannot be one.
+            InvalidRequestError: `id` is not a valid ID.
             NotFoundError: There is no such key, or the caller may not see it.
             IncidentIOError: The key was not deleted, or `may_have_applied` is true.
         """

@@ -1,7 +1,7 @@
 """Every exception of the client.
 
-Each has a stable `code`, and its facts as attributes: nobody needs to parse a message. All of them pickle. Neither an
-exception nor its traceback shows a token.
+Each has a stable `code`. Details are attributes, so callers need not parse messages. All of them pickle. Neither an
+exception nor its traceback contains a token, but for the attribute `token`.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class IncidentIOError(Exception):
         return self.__dict__
 
     def __copy__(self, *_: object) -> Self:
-        return self  # copying uses pickling, which leaves a token out
+        return self  # the default copy uses pickle, which would drop a token
 
     __deepcopy__ = __copy__
 
@@ -87,11 +87,11 @@ class TokenSourceError(IncidentIOError):
 
 
 class APIConnectionError(IncidentIOError):
-    """There was no usable response: no connection, or an interrupted one. The cause is the error of httpx."""
+    """No usable response arrived: there was no connection, or it was interrupted. The cause is the error of httpx."""
 
 
 class APITimeoutError(APIConnectionError):
-    """There was no response in time."""
+    """No usable response arrived before the timeout or the deadline."""
 
 
 class InvalidResponseError(IncidentIOError):
@@ -122,9 +122,9 @@ class APIStatusError(IncidentIOError):
     Attributes:
         status: The HTTP status.
         type: The API's name of the error, such as `validation_error`; None if the body has none.
-        request_id: What to quote to incident.io's support; None if the response has none.
+        request_id: The request ID, for support requests; None if the response has none.
         errors: The single errors that the API reports; empty if it reports none.
-        retry_after: The delay in seconds that the API asks for; None if it asks for none.
+        retry_after: The delay in seconds that the API requests; None if it requests none.
         response: The response, its body read. Tokens are redacted in it, and its request has no token. A pickled
             exception has a response without a request.
     """

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import contextvars
-import os
 import threading
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import aclosing, closing
-from typing import Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
-from attrs import frozen
+from attrs import define, frozen
 
 from incident_io_keys_generated.models import APIKey, ListAPIKeysResponse
 
 from ._retry import Call
 from ._validation import quote
 from .errors import PaginationError
+
+if TYPE_CHECKING:
+    import asyncio
 
 T = TypeVar("T")
 
@@ -69,68 +71,46 @@ class CursorTracker:
 class Prefetch(Generic[T]):
     """A value that a daemon thread fetches, as part of a call."""
 
-    def __init__(self, fetch: Callable[[], T], call: Call) -> None:
-        self._fetch = fetch
-        self._call = call
-        self._error: BaseException | None = None
-        self._pid: int | None = os.getpid()  # a forked child has no such thread
+    def __init__(self, fetch: Callable[[Call | None], T], call: Call) -> None:
+        self._fetch, self._call = fetch, call
+        self._outcome: tuple[T] | BaseException | None = None
         run = contextvars.copy_context().run  # tools that trace requests use the context
-        self._thread = threading.Thread(target=run, args=(self._run,), name="incident-io-keys-prefetch", daemon=True)
+        thread = threading.Thread(target=run, args=(self._run,), name="incident-io-keys-prefetch", daemon=True)
+        self._thread: threading.Thread | None = thread
         try:
-            self._thread.start()
+            thread.start()
         except RuntimeError:  # the system has no more threads, or the interpreter shuts down
-            self._pid = None
+            self._thread = None
 
     def _run(self) -> None:
         try:
-            self._value = self._fetch()
+            self._outcome = (self._fetch(self._call),)
         except BaseException as error:  # noqa: BLE001 - it is raised by result
-            self._error = error
+            self._outcome = error
 
     def result(self) -> T:
         """Wait for the value, and return it or raise the error of fetching it."""
-        if self._pid != os.getpid():
-            return self._fetch()
-        self._thread.join()
-        if self._error is not None:
-            raise self._error
-        return self._value
+        self.join(None)
+        if self._outcome is None:  # there was no thread, or a fork ended it
+            return self._fetch(None)
+        if isinstance(self._outcome, BaseException):
+            raise self._outcome
+        return self._outcome[0]
 
     def cancel(self) -> None:
         """Abandon the value. A request that was sent is not interrupted, but it is not retried."""
         self._call.abandoned = True
 
-    def join(self) -> None:
-        """Wait until the thread has ended, after its connection was closed."""
-        if self._pid == os.getpid() and self._thread is not threading.current_thread():
-            self._thread.join(_JOIN_SECONDS)
+    def join(self, timeout: float | None = _JOIN_SECONDS) -> None:
+        """Wait until the thread has ended."""
+        if self._thread not in (None, threading.current_thread()):
+            self._thread.join(timeout)
 
 
-class AsyncPrefetch(Generic[T]):
-    """A value that a task fetches."""
-
-    def __init__(self, fetch: Coroutine[Any, Any, T]) -> None:
-        import asyncio
-
-        self._task = asyncio.create_task(fetch, name="incident-io-keys-prefetch")
-
-    async def result(self) -> T:
-        """Wait for the value, and return it or raise the error of fetching it."""
-        return await self._task
-
-    async def cancel(self) -> None:
-        """Cancel the task, and wait until it has ended."""
-        import asyncio
-
-        self._task.cancel()
-        await asyncio.wait([self._task])
-        if not self._task.cancelled():
-            self._task.exception()  # or asyncio logs that it was never retrieved
+# Both pagers delete each page before they fetch the next one, so that a loop over keys holds one page.
 
 
-# No frame below holds a page longer than the consumer does: a loop over keys needs the memory of one page.
-
-
+@define(eq=False, repr=False)
 class KeyPager:
     """Keys, page after page. Iterating it yields keys; `pages` yields pages.
 
@@ -138,15 +118,9 @@ class KeyPager:
     `prefetch`, the next page too).
     """
 
-    def __init__(
-        self,
-        fetch: Callable[[str | None], ListAPIKeysResponse],
-        after: str | None,
-        prefetch: Callable[[str | None], Prefetch[ListAPIKeysResponse]] | None = None,
-    ) -> None:
-        self._fetch = fetch
-        self._after = after
-        self._prefetch = prefetch
+    _fetch: Callable[[str | None], ListAPIKeysResponse]
+    _after: str | None
+    _prefetch: Callable[[str | None], Prefetch[ListAPIKeysResponse]] | None
 
     def __iter__(self) -> Generator[APIKey, None, None]:
         with closing(self.pages()) as pages:
@@ -178,18 +152,13 @@ class KeyPager:
                 ahead.cancel()
 
 
+@define(eq=False, repr=False)
 class AsyncKeyPager:
     """Keys, page after page, for `async for`; see `KeyPager`."""
 
-    def __init__(
-        self,
-        fetch: Callable[[str | None], Awaitable[ListAPIKeysResponse]],
-        after: str | None,
-        prefetch: Callable[[str | None], AsyncPrefetch[ListAPIKeysResponse]] | None = None,
-    ) -> None:
-        self._fetch = fetch
-        self._after = after
-        self._prefetch = prefetch
+    _fetch: Callable[[str | None], Awaitable[ListAPIKeysResponse]]
+    _after: str | None
+    _prefetch: Callable[[str | None], asyncio.Task[ListAPIKeysResponse]] | None
 
     async def __aiter__(self) -> AsyncGenerator[APIKey, None]:
         async with aclosing(self.pages()) as pages:
@@ -201,11 +170,13 @@ class AsyncKeyPager:
 
     async def pages(self) -> AsyncGenerator[Page, None]:
         """Iterate over pages; see `KeyPager.pages`."""
+        import asyncio
+
         tracker = CursorTracker(self._after)
-        ahead: AsyncPrefetch[ListAPIKeysResponse] | None = None
+        ahead: asyncio.Task[ListAPIKeysResponse] | None = None
         try:
             while True:
-                page = tracker.page(await (ahead.result() if ahead else self._fetch(tracker.after)))
+                page = tracker.page(await (ahead or self._fetch(tracker.after)))
                 ahead = self._prefetch(tracker.after) if self._prefetch and tracker.has_next() else None
                 yield page
                 del page
@@ -213,4 +184,6 @@ class AsyncKeyPager:
                     return
         finally:
             if ahead:
-                await ahead.cancel()
+                ahead.cancel()
+                # It waits until the task has ended, and retrieves its exception, which asyncio would log.
+                await asyncio.gather(ahead, return_exceptions=True)

@@ -27,17 +27,9 @@ _NEWER: Final = 'if the API has a role of that name, upgrade incident-io-keys or
 
 
 def parse_roles(field: str, values: object, kind: type[RoleT], problems: list[Problem]) -> list[RoleT]:
-    """Parse a list of roles.
+    """Parse a list of members of `kind`, their names or `Role` objects. Return those that have no problem.
 
-    Args:
-        field: The argument's name, for the problems.
-        values: Members of `kind`, their names, or `Role` objects, including roles that this version does not know.
-        kind: `AccountRole` or `TeamRole`.
-        problems: The list to add problems to.
-
-    Returns:
-        The roles that could be parsed: all of them, if no problem was added. A role that this version does not know is
-        returned as a plain string.
+    A `Role` can be one that this version does not know. It is returned as a plain string.
     """
     roles: list[RoleT] = []
     for index, value in enumerate(check_list(field, values, problems) or ()):
@@ -119,13 +111,7 @@ def _is_typo(word: str, meant: str) -> bool:
 
 
 def check_team_pair(team_ids: Sequence[object], team_role_names: Sequence[object], problems: list[Problem]) -> None:
-    """Check that teams and team roles are both given, or neither, which the contract's schema cannot express.
-
-    Args:
-        team_ids: The IDs that were given.
-        team_role_names: The roles that were given.
-        problems: The list to add a problem to.
-    """
+    """Check that teams and team roles are both given, or neither, which the contract's schema cannot express."""
     if team_ids and not team_role_names:
         problems.append(Problem("team_role_names", "is empty, but team_ids is not", "give both or neither"))
     if team_role_names and not team_ids:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -79,7 +80,7 @@ class Token:
 
 @frozen
 class IssuedKey:
-    """What creating or rotating a key returns: the key, and its token, which the API does not show again.
+    """A key and its new token, which the API returns only once.
 
     Attributes:
         api_key: The key.
@@ -91,26 +92,20 @@ class IssuedKey:
 
 
 @frozen
-class _EnvironmentToken:
+class _NamedSource:
     name: str
+    read: Callable[[], str | None]
 
     def __call__(self) -> Token:
-        return Token(os.environ.get(self.name, ""))
+        return Token(self.read() or "")
 
     def __str__(self) -> str:
-        return f"the environment variable {self.name}"
+        return self.name
 
 
-@frozen
-class _FileToken:
-    path: Path
-
-    def __call__(self) -> Token:
-        # A byte that is not text becomes a character that no header can carry, which is an error.
-        return Token(self.path.read_bytes().decode("utf-8", "replace").strip())
-
-    def __str__(self) -> str:
-        return f"the file {self.path}"
+def _read_file(path: Path) -> str:
+    # Invalid UTF-8 becomes U+FFFD, which no header can carry, so that the token is rejected.
+    return path.read_bytes().decode("utf-8", "replace").strip()
 
 
 def env_token(name: str = TOKEN_VARIABLE) -> Callable[[], Token]:
@@ -119,7 +114,7 @@ def env_token(name: str = TOKEN_VARIABLE) -> Callable[[], Token]:
     Args:
         name: The variable's name.
     """
-    return _EnvironmentToken(name)
+    return _NamedSource(f"the environment variable {name}", partial(os.getenv, name))
 
 
 def file_token(path: str | os.PathLike[str]) -> Callable[[], Token]:
@@ -132,4 +127,4 @@ def file_token(path: str | os.PathLike[str]) -> Callable[[], Token]:
     Args:
         path: The file. It contains the bare token; white space around it is ignored.
     """
-    return _FileToken(Path(path))
+    return _NamedSource(f"the file {path}", partial(_read_file, Path(path)))
