@@ -20,7 +20,7 @@ _SUGGESTION: Final = "give the bare token, without 'Bearer', quotes or a line br
 
 
 def wrap_token(token: T | str) -> T | Token:
-    """Return the `token` argument of a client in a form that a traceback with locals does not show."""
+    """Return a `str` token as a `Token`, which a traceback with locals does not show."""
     return Token(token) if isinstance(token, str) else token
 
 
@@ -64,7 +64,7 @@ def _failure(error: BaseException) -> str:
     return f"could not be read: {type(error).__name__} was raised"
 
 
-# Only these functions hold what a source returned. They raise nothing, since a traceback can show locals.
+# Only these functions hold what a source returned, and `_check` must not raise: a traceback can show locals.
 
 
 def _check(given: object) -> Token | str:
@@ -82,7 +82,7 @@ async def _check_async(given: Any) -> Token | str:
 
 
 def read_token(token: object, problems: list[Problem], *, asynchronous: bool) -> Credentials:
-    """Check the `token` argument of a client. A source is called only when a request needs it."""
+    """Return the credentials for the `token` argument of a client. A caller's source is not called yet."""
     if token is None:
         source, name = env_token(), str(env_token())
         if isinstance(problem := _check(source()), str):

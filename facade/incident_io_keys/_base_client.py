@@ -1,4 +1,4 @@
-"""Shared by both clients: the constructor, clones and closing; and the request loop of each."""
+"""The base class of both clients, and the request loop of each."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _PARTS_PER_TURN: Final = 100
 
 
 class BaseClient(Generic[SourceT, TransportT]):
-    """What both clients share: the constructor, clones and the beginning of a request."""
+    """The base class of both clients: the constructor, clones and the beginning of a request."""
 
     _asynchronous: ClassVar[bool]
     _transport: Any = None  # until the constructor has succeeded
@@ -105,7 +105,7 @@ class BaseClient(Generic[SourceT, TransportT]):
             InvalidRequestError: No request can carry this token. The message does not contain it.
         """
         problems: list[Problem] = []
-        # Reject None: the environment has the token of this client.
+        # Reject None, which would select the token in the environment.
         given = Token("") if cast(object, token) is None else wrap_token(token)
         credentials = read_token(given, problems, asynchronous=self._asynchronous)
         del token, given  # a traceback can show locals
@@ -154,7 +154,7 @@ class BaseClient(Generic[SourceT, TransportT]):
             raise InvalidRequestError(f"{call.operation.name} was not sent", [problem])
         if (left := call.seconds_left()) <= 0:
             raise not_sent_in_time(call, self._credentials.name)
-        # The sync transport keeps the deadline. For the async one, a timer does.
+        # In the sync client, the transport enforces the deadline. In the async client, a timer does.
         most = math.inf if self._asynchronous else left
         timeout = {}
         for step, seconds in self._limits.timeout.as_dict().items():
@@ -174,7 +174,7 @@ class BaseClient(Generic[SourceT, TransportT]):
         return self._closed or self._closing.is_set()
 
     def _close(self) -> bool:
-        """Note that the client is closed. Return whether its transport has to be closed too."""
+        """Mark the client as closed. Return whether its transport has to be closed too."""
         self._closed = True
         # In a forked child, a custom transport belongs to the parent.
         if self._is_clone or not (self._opened or self._pid == os.getpid()):
@@ -230,7 +230,7 @@ class SyncClient(BaseClient[TokenSource, httpx.BaseTransport]):
     def _transfer(self, exchange: Exchange) -> None:
         exchange.response = response = self._transport.handle_request(exchange.request)
         try:
-            # A custom transport may have read the stream, which would then give what follows the response.
+            # A custom transport may have read the stream, which would then return later bytes.
             for part in [response.content] if response.is_stream_consumed else response.stream:
                 exchange.add(part)
             exchange.finish()

@@ -38,7 +38,7 @@ class Limits:
 
 
 def read_limits(problems: list[Problem], timeout: object, attempts: object, deadline: Any) -> Limits:
-    """Check the arguments `timeout`, `attempts` and `deadline` of a client."""
+    """Return the checked arguments `timeout`, `attempts` and `deadline` of a client."""
     steps = timeout.as_dict().values() if isinstance(timeout, httpx.Timeout) else (timeout,)
     if not all(_is_time(step) or (step is None and isinstance(timeout, httpx.Timeout)) for step in steps):
         problems.append(Problem("timeout", "takes seconds, more than 0, or an httpx.Timeout of such"))
@@ -54,7 +54,7 @@ def _is_time(value: object) -> bool:
 
 
 def read_url(base_url: object, problems: list[Problem]) -> httpx.URL:
-    """Check the `base_url` of a client, or the environment variable that replaces it."""
+    """Return the URL of the API: the `base_url` of a client, else the environment variable, else the default."""
     from_environment = os.environ.get(URL_VARIABLE)
     field = "base_url" if base_url is not None or not from_environment else URL_VARIABLE
     text = base_url if base_url is not None else from_environment or contract.SERVER
@@ -90,7 +90,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def read_transport(transport: object, problems: list[Problem], *, asynchronous: bool) -> Any:
-    """Check the `transport` of a client."""
+    """Return the checked `transport` of a client."""
     kind = httpx.AsyncBaseTransport if asynchronous else httpx.BaseTransport
     if transport is not None and not isinstance(transport, kind):
         package = type(transport).__module__.partition(".")[0]

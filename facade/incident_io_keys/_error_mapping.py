@@ -44,7 +44,7 @@ _ESCAPE: Final = re.compile(rb"\\u00(2[013-9a-f]|5[0-9abd-f]|[3467][0-9a-f])", r
 
 
 def status_error(call: Call, response: httpx.Response, token: Token, source: str) -> APIStatusError:
-    """Return the exception for an unsuccessful response to a request with a token from the named source."""
+    """Return the exception for an unsuccessful response. `source` names the source of the token."""
     status = response.status_code
     kind = _BY_STATUS.get(status, kinds.InternalServerError if status >= 500 else APIStatusError)
     hint = _hint(response, token, source)
@@ -64,7 +64,7 @@ def status_error(call: Call, response: httpx.Response, token: Token, source: str
     if hint:
         lines.append(hint)
     if status == 429 and retry_after is not None:
-        lines.append(f"the API asks for a delay of {retry_after:.3g} s")
+        lines.append(f"the API requests a delay of {retry_after:.3g} s")
     if may_have_applied:
         lines.append(_MAY_HAVE_APPLIED)
     if request_id:
@@ -178,7 +178,7 @@ def _text(value: msgspec.Raw | None) -> str | None:
 def _without_tokens(response: httpx.Response, token: Token) -> httpx.Response:
     """Return the response, or a copy without the tokens that it contains: an API may echo what it received."""
     headers = [(_redact_bytes(name, token), _redact_bytes(value, token)) for name, value in response.headers.raw]
-    # An escape can hide a token, and so can UTF-16.
+    # Escapes and UTF-16 can disguise a token.
     plain = _ESCAPE.sub(
         lambda escape: bytes.fromhex(escape[1].decode()), response.content.replace(b"\\/", b"/").replace(b"\0", b"")
     )

@@ -27,9 +27,9 @@ _MOST_GZIP_MEMBERS: Final = 100
 
 
 def decode_body(content: bytes, coding: str, limit: int) -> bytes:
-    """Return a body without gzip, decoded as far as possible, up to one byte more than a limit.
+    """Return a body, with gzip decoded as far as possible, up to `limit` + 1 bytes.
 
-    The client asks for no coding, but a proxy may use one. Other bytes are returned as they are.
+    The client requests no coding, but a proxy may use one. Other bytes are returned as they are.
     """
     if [each for each in re.split("[ ,]+", coding.lower()) if each not in ("", "identity")] not in (
         ["gzip"],
@@ -40,7 +40,7 @@ def decode_body(content: bytes, coding: str, limit: int) -> bytes:
     for number in range(_MOST_GZIP_MEMBERS):
         member = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
         try:
-            # The checksum is at the end. zlib returns nothing of a piece in which it is wrong.
+            # Decode the checksum at the end apart: if it is wrong, zlib drops its whole piece.
             for piece in (rest[:-8], rest[-8:]):
                 if len(decoded) <= limit:
                     decoded += member.decompress(piece, limit + 1 - len(decoded))
@@ -61,7 +61,7 @@ class Exchange:
 
     Attributes:
         source: The display name of the token's source.
-        reported: Its attribute `rate_limit` is updated.
+        reported: Holds the latest `rate_limit`, which the exchange sets.
         is_closed: Whether the client was closed in the meantime.
         response: The response; None until its headers arrive.
         value: The value of the call, once the block has ended.
@@ -155,7 +155,7 @@ class Exchange:
         return raised is None
 
     def _error_to_raise(self, error: BaseException) -> BaseException | None:
-        """Return the exception to raise for an error; None if the value was parsed all the same."""
+        """Return the exception to raise for an error; None if the value was already parsed."""
         if isinstance(error, IncidentIOError):
             return error
         if self._parsed and isinstance(error, Exception):
@@ -163,12 +163,12 @@ class Exchange:
         response, operation = self._build_response(), self.call.operation
         issued = response and operation.issued_token(response, self.token)
         if not isinstance(error, Exception):
-            if issued:  # the call cannot return the token any more: the cause of the interrupt has it
+            if issued:  # the call cannot return the token, so the cause of the interrupt has it
                 error.__cause__ = operation.invalid(response, f"{type(error).__name__} interrupted it", "$", issued)
             return error
         of_network = isinstance(error, NETWORK_ERRORS)
         if issued or (of_network and response and not response.is_success):
-            # What arrived of the response says more than the error: the token, or the status of a failure.
+            # The partial response is more useful than the error: it has the token, or the status of a failure.
             try:
                 self._parse(response)
             except IncidentIOError as failure:

@@ -42,7 +42,6 @@ T = TypeVar("T")
 LARGEST_BODY: Final = 1024 * 1024
 _LARGEST_PAGE: Final = 8 * LARGEST_BODY
 
-
 _KEY: Final = models.APIKeyResponse
 _ISSUED: Final = models.IssuedAPIKeyResponse
 
@@ -91,7 +90,7 @@ class Operation(Generic[T]):
         value: Any = None
         issued = self.issued_token(response, request_token)
         try:
-            # Of a delete, accept a JSON object too, but not the HTML page of a gateway.
+            # A delete may return a JSON object, but not the HTML page of a gateway.
             if self.model or (response.is_success and response.content.strip()):
                 value = msgspec.json.decode(response.content, type=self.model or dict[str, msgspec.Raw])
         except MALFORMED as error:
@@ -109,7 +108,7 @@ class Operation(Generic[T]):
         return cast(T, value if self.model else None)
 
     def issued_token(self, response: httpx.Response, request_token: Token) -> Token | None:
-        """Return the token that a response issues, even if only a part of it arrived; None if it issues none."""
+        """Return the token that a complete or truncated response issues; None if it issues none."""
         if self.effect is not Effect.NON_IDEMPOTENT or is_rejection(response):
             return None
         return find_issued_token(response.content, request_token, failed=not response.is_success)
@@ -127,7 +126,7 @@ class Operation(Generic[T]):
 
 
 def is_rejection(response: httpx.Response) -> bool:
-    """Return whether the status says that nothing was changed. 408 does not say so."""
+    """Return whether the status means that nothing was changed: any 4xx but 408."""
     return response.is_client_error and response.status_code != 408
 
 
@@ -135,7 +134,9 @@ def list_keys(*, page_size: int, after: str | None) -> Operation[models.ListAPIK
     """Return the operation of `KeysClient.list` for one page."""
     problems: list[Problem] = []
     size = check_whole_number(
-        *("page_size", page_size, problems),
+        "page_size",
+        page_size,
+        problems,
         low=contract.LIST_API_KEYS_PAGE_SIZE_MINIMUM,
         high=contract.LIST_API_KEYS_PAGE_SIZE_MAXIMUM,
     )
@@ -227,7 +228,9 @@ def _check_definition(given: Mapping[str, object], problems: list[Problem]) -> d
     checked: dict[str, Any] = {}
     if "name" in given:
         checked["name"] = check_text(
-            *("name", given["name"], problems),
+            "name",
+            given["name"],
+            problems,
             low=contract.API_KEY_DEFINITION_NAME_MIN_LENGTH,
             high=contract.API_KEY_DEFINITION_NAME_MAX_LENGTH,
         )
@@ -244,7 +247,9 @@ def _check_definition(given: Mapping[str, object], problems: list[Problem]) -> d
         check_team_pair(ids, roles, problems)
     if given.get("comments") is not None:
         checked["comments"] = check_text(
-            *("comments", given["comments"], problems),
+            "comments",
+            given["comments"],
+            problems,
             low=0,
             high=contract.API_KEY_DEFINITION_COMMENTS_MAX_LENGTH,
             pattern=contract.API_KEY_DEFINITION_COMMENTS_PATTERN,

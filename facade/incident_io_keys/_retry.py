@@ -29,7 +29,7 @@ monotonic: Final[Callable[[], float]] = (
     partial(time.clock_gettime, time.CLOCK_MONOTONIC) if hasattr(time, "clock_gettime") else time.monotonic
 )
 
-# Seconds of backoff: at most the first before the second attempt, twice as much before each further one.
+# In seconds: the maximum before the second attempt, which doubles with each further one; and the overall maximum.
 _FIRST_BACKOFF: Final = 0.5
 _LONGEST_BACKOFF: Final = 8.0
 
@@ -71,7 +71,7 @@ class Call:
         return self.deadline - monotonic()
 
     def begin_attempt(self, token: Token) -> Token:
-        """Begin the next attempt. Return its token; raise the last error again if the API has just rejected it."""
+        """Begin the next attempt. Return its token; or raise the 401 again if the API has just rejected it."""
         if isinstance(self._failure, AuthenticationError) and token == self._rejected:
             raise self._failure
         self._token = token
@@ -79,7 +79,7 @@ class Call:
         return token
 
     def retry_delay(self, error: IncidentIOError, *, closed: bool = False) -> float | None:
-        """Return the seconds until the next attempt, and log it; None if the error is final."""
+        """Log the retry, and return the seconds until then; None if the error is final."""
         # An earlier attempt may have taken effect, however the last one ended.
         self.may_have_applied = error.may_have_applied = self.may_have_applied or error.may_have_applied
         if not self.sent:
@@ -143,7 +143,7 @@ def _parse_date(text: str) -> datetime | None:
     if len(text) > 64 or re.search(r"\b\d{4}\b", text) is None:
         return None  # the parser completes a date without a year from today's
     try:
-        # dateutil takes a third as long to import as httpx, and only a rate limit needs it.
+        # dateutil takes a third as long to import as httpx, and only a delay given as a date needs it.
         from dateutil import parser
 
         # Every zone name counts as UTC: GMT, UTC and Z are those that occur.

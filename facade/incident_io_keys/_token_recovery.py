@@ -17,12 +17,12 @@ _TOKEN_MEMBER: Final = re.compile(rb'"token"\s*+:\s*+"([0-9A-Za-z._~+/-]++=*+)"(
 
 
 def find_issued_token(content: bytes, request_token: Token | None, *, failed: bool = False) -> Token | None:
-    """Return the token that a body issues, however much of the body arrived.
+    """Return the token in a complete or truncated body; None if it issues none.
 
     If the body is a JSON object, that is its member `token`. In any other body, it is the value of `"token": "..."`, if
-    exactly one such value is complete. With two candidates, there is none: a wrong token is worse than a known loss.
-    A body can echo the token of the request, but cannot issue it. A failure can have a `token` of another kind, so its
-    token counts only beside an `api_key`.
+    exactly one such value is complete. Two candidates count as none: a wrong token is worse than a known loss.
+    A body can echo the token of the request, but cannot issue it. An error response can have a `token` of another kind,
+    so its token counts only beside an `api_key`.
     """
     try:
         members = msgspec.json.decode(content, type=dict[str, msgspec.Raw])

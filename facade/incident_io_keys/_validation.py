@@ -22,7 +22,7 @@ NOT_UNICODE: Final = "contains half of a surrogate pair, which no request can ca
 
 
 def raise_if_invalid(outcome: str, problems: list[Problem]) -> None:
-    """Raise InvalidRequestError if there are problems. The outcome is what did not happen: `create was not sent`."""
+    """Raise InvalidRequestError if there are problems. The outcome begins its message: `create was not sent`."""
     if problems:
         raise InvalidRequestError(outcome, problems)
 
@@ -30,7 +30,7 @@ def raise_if_invalid(outcome: str, problems: list[Problem]) -> None:
 def check_text(
     field: str, value: object, problems: list[Problem], *, low: int, high: int | None = None, pattern: str = ""
 ) -> str:
-    """Check the length and the pattern of a string. Return its text, also of a subclass; empty after a problem."""
+    """Check the length and the pattern of a string. Return it as a plain `str`; empty if it is invalid."""
     bounds = f"{low} to {high} characters" if high is not None else f"{low} or more characters"
     if not isinstance(value, str):
         problems.append(Problem(field, f"takes a string of {bounds}, not {type_name(value)}"))
@@ -47,7 +47,7 @@ def check_text(
 
 
 def check_id(field: str, value: object, problems: list[Problem]) -> str:
-    """Check an ID that becomes one segment of a path. Return its text; empty after a problem."""
+    """Check an ID that becomes one segment of a path. Return it; empty if it is invalid."""
     text = check_text(field, value, problems, low=1)
     if text in (".", "..") or _NOT_IN_SEGMENT.search(text):
         problems.append(Problem(field, f"{quote(text)} cannot be part of a path", "give the ID alone, as in key.id"))
@@ -56,7 +56,7 @@ def check_id(field: str, value: object, problems: list[Problem]) -> str:
 
 
 def check_whole_number(field: str, value: object, problems: list[Problem], *, low: int, high: int) -> int:
-    """Check an integer and its inclusive bounds. Return it as an int, also of a subclass; `low` after a problem."""
+    """Check an integer and its inclusive bounds. Return it as a plain `int`; `low` if it is invalid."""
     # A bool is an int to Python, but page_size=True is a mistake.
     if not isinstance(value, int) or isinstance(value, bool):
         problems.append(Problem(field, f"takes a whole number from {low} to {high}, not {type_name(value)}"))
@@ -69,16 +69,18 @@ def check_whole_number(field: str, value: object, problems: list[Problem], *, lo
 
 
 def check_grace_period(minutes: object, problems: list[Problem]) -> int:
-    """Check a grace period in minutes. Return it; the minimum after a problem."""
+    """Check a grace period in minutes. Return it; the minimum if it is invalid."""
     return check_whole_number(
-        *("grace_period_minutes", minutes, problems),
+        "grace_period_minutes",
+        minutes,
+        problems,
         low=contract.ROTATE_API_KEY_REQUEST_GRACE_PERIOD_MINUTES_MINIMUM,
         high=contract.ROTATE_API_KEY_REQUEST_GRACE_PERIOD_MINUTES_MAXIMUM,
     )
 
 
 def check_list(field: str, value: object, problems: list[Problem]) -> list[object] | None:
-    """Check a list or another iterable. Return its members; None after a problem."""
+    """Check a list or another iterable. Return its members; None if it is invalid."""
     # A string is iterable too, letter by letter.
     if isinstance(value, str):
         problems.append(Problem(field, "takes a list, not a single string", f"write [{quote(value)}]"))

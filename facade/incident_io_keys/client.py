@@ -20,9 +20,8 @@ from .tokens import IssuedKey
 class KeysClient(SyncClient):
     """A client for the API keys of incident.io. Use it in a `with` statement, or call `close` when done.
 
-    Threads can share it. Every error is an `IncidentIOError`: `InvalidRequestError` before anything is sent,
-    `APIStatusError` if the API rejects the request, `APIConnectionError` if there is no usable response, and
-    `InvalidResponseError` if a successful response does not fit the contract.
+    Threads can share it. Every error is an `IncidentIOError`: for example, `InvalidRequestError` before anything is
+    sent, `APIStatusError` for an unsuccessful response, and `APIConnectionError` if there is no usable response.
 
     Args:
         token: The token of a key that has the role `api_keys_manage`: a `str`, a `Token`, or a token source, which is a
@@ -32,8 +31,8 @@ class KeysClient(SyncClient):
         base_url: The URL of the API. Plain http is allowed only to a loopback host, and uses no proxy. Default: the
             environment variable INCIDENT_ENDPOINT, then https://api.incident.io.
         timeout: Seconds for each step on the network (connecting, each read, each write), or an `httpx.Timeout`.
-        attempts: The attempts of one call at most, the first included. A request that the API rejects with 401 is sent
-            once more if the token source then returns another token, in addition to these.
+        attempts: The maximum number of attempts of one call, including the first. One more attempt after a 401, with a
+            new token, does not count.
         deadline: Seconds for one call, with all attempts and the delays between them.
         transport: A transport instead of the network, such as `MockAPI().transport()`. In the sync client, it has to
             respect the timeouts of a request itself.
@@ -57,7 +56,7 @@ class KeysClient(SyncClient):
         Args:
             page_size: The keys per page. Default: the maximum.
             after: The cursor to start after, such as `Page.after` of an earlier run. None starts at the beginning.
-            prefetch: Whether to fetch the next page while one is consumed, in a thread.
+            prefetch: Whether a thread fetches the next page while you use one.
 
         Returns:
             An iterable of keys over all pages. Its `pages()` yields page by page.
@@ -99,8 +98,8 @@ class KeysClient(SyncClient):
 
         Raises:
             InvalidRequestError: Arguments do not fit the contract. It reports all problems. Nothing was sent.
-            InvalidResponseError: A key was created, but the response does not fit the contract. Its `token` is the
-                token, if the response had a readable one.
+            InvalidResponseError: A key may have been created, but the response does not fit the contract. Its `token`
+                is the issued token, if the response had a readable one.
             IncidentIOError: The key was not created, or `may_have_applied` is true.
         """
         operation = create_key(
@@ -229,8 +228,8 @@ class KeysClient(SyncClient):
 
         Raises:
             InvalidRequestError: Arguments do not fit the contract. It reports all problems. Nothing was sent.
-            InvalidResponseError: The key was rotated, but the response does not fit the contract. Its `token` is the
-                new token, if the response had a readable one.
+            InvalidResponseError: The key may have been rotated, but the response does not fit the contract. Its `token`
+                is the issued token, if the response had a readable one.
             NotFoundError: There is no such key, or the caller may not see it.
             IncidentIOError: The key was not rotated, or `may_have_applied` is true.
         """

@@ -69,7 +69,7 @@ class Problem:
 
 
 class InvalidRequestError(IncidentIOError, ValueError):
-    """The arguments do not fit the contract. Nothing was sent.
+    """The arguments do not fit the contract. Nothing was changed.
 
     Attributes:
         problems: Every problem of the arguments.
@@ -87,7 +87,7 @@ class TokenSourceError(IncidentIOError):
 
 
 class APIConnectionError(IncidentIOError):
-    """No usable response arrived: there was no connection, or it was interrupted. The cause is the error of httpx."""
+    """No usable response arrived: there was no connection, or it was interrupted. `__cause__` is the network error."""
 
 
 class APITimeoutError(APIConnectionError):
@@ -97,7 +97,7 @@ class APITimeoutError(APIConnectionError):
 class InvalidResponseError(IncidentIOError):
     """A successful response does not fit the contract, or is not the response to this request.
 
-    Responses that were interrupted after the issued token, and failures whose body has a token, are such errors too.
+    An interrupted response, or a failure, that contains an issued token raises it too.
 
     Attributes:
         path: The place in the body that does not fit, such as `$.api_keys[3].created_at`.

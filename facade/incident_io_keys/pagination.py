@@ -102,7 +102,7 @@ class Prefetch(Generic[T]):
         self._call.abandoned = True
 
     def join(self, timeout: float | None = _JOIN_SECONDS) -> None:
-        """Wait until the thread has ended."""
+        """Wait until the thread has ended, at most for the timeout in seconds."""
         if self._thread not in (None, threading.current_thread()):
             self._thread.join(timeout)
 

@@ -80,7 +80,7 @@ def _quoted(names: Iterable[str]) -> str:
 
 
 def similar_roles(name: str, known: Iterable[str]) -> list[str]:
-    """Return the roles of which a name can be a typo, the most similar first.
+    """Return the roles that a name may misspell, the most similar first.
 
     Each word must be the same but for one typo. A name that differs by more may mean another role, and that role might
     allow more: `workflows_viewer` must never suggest `workflows_editor`, nor `workflows_editor` suggest
@@ -95,7 +95,7 @@ def similar_roles(name: str, known: Iterable[str]) -> list[str]:
 
 
 def _is_typo(word: str, meant: str) -> bool:
-    """Whether one letter is missing, added, wrong or swapped with the next one, or less than half is missing."""
+    """Return whether a word has one typo, or is more than the first half of the meant one."""
 
     def without(text: str, index: int) -> str:
         return text[:index] + text[index + 1 :]

@@ -8,7 +8,7 @@ from html import escape
 # A group of bars: what it is about, and the beginning of the names of its measurements.
 GROUPS = (
     ("import", "import"),
-    ("import, and a first answer", "first answer"),
+    ("import, and a first response", "first response"),
     ("list 5,000 keys, CPU", "list"),
     ("show a key, CPU", "show"),
 )

@@ -103,10 +103,10 @@ FIGURES = (
         (Goal(most=30), _httpx("import memory"), _vendor("import memory")),
     ),
     Figure(
-        "from `import` to the first answer",
-        "first answer ours",
+        "from `import` to the first response",
+        "first response ours",
         "ms",
-        (_httpx("first answer", 1.7), _vendor("first answer", 1 / 4)),
+        (_httpx("first response", 1.7), _vendor("first response", 1 / 4)),
     ),
     Figure(
         "read the bytes of 5,000 keys, CPU",
@@ -116,7 +116,7 @@ FIGURES = (
     ),
     Figure("list 5,000 keys, CPU", "list ours", "ms", (_httpx("list", 0.90), _vendor("list", 1 / 4))),
     Figure("show a key, CPU", "show ours", "µs", (_httpx("show", 1.05), _vendor("show"))),
-    Figure("show 200 keys at once, async, CPU for each", "at once ours", "µs", (_httpx("at once", 1.0),)),
+    Figure("show 200 keys concurrently, async, CPU for each", "concurrent ours", "µs", (_httpx("concurrent", 1.0),)),
     *(
         Figure(
             f"peak memory of a loop over {keys:,} keys",

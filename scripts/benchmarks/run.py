@@ -42,7 +42,7 @@ def main() -> int:
     arguments = parser.parse_args()
     figures = chosen(arguments.words)
     if unknown := [word for word in arguments.words if not chosen([word])]:
-        parser.error(f"no figure has {', '.join(unknown)}; --help tells them")
+        parser.error(f"no figure has {', '.join(unknown)}; see --help")
     if arguments.write and arguments.words:
         parser.error("--write takes all figures")
     if arguments.rounds < 1:

@@ -59,7 +59,7 @@ HTTPX = "import httpx"
 VENDOR = "from incident_io.api.api_keys_v1 import api_keys_v1_list"
 
 
-def first_answer_ours(url: str) -> list[float]:
+def first_response_ours(url: str) -> list[float]:
     started = time.perf_counter()
     from incident_io_keys import KeysClient
 
@@ -68,7 +68,7 @@ def first_answer_ours(url: str) -> list[float]:
         return [time.perf_counter() - started]
 
 
-def first_answer_vendor(url: str) -> list[float]:
+def first_response_vendor(url: str) -> list[float]:
     started = time.perf_counter()
     from incident_io import AuthenticatedClient
     from incident_io.api.api_keys_v1 import api_keys_v1_show
@@ -78,7 +78,7 @@ def first_answer_vendor(url: str) -> list[float]:
         return [time.perf_counter() - started]
 
 
-def first_answer_httpx(url: str) -> list[float]:
+def first_response_httpx(url: str) -> list[float]:
     started = time.perf_counter()
     import httpx
 
@@ -160,13 +160,13 @@ def show_vendor(url: str) -> list[float]:
         return cpu(lambda: api_keys_v1_show.sync(KEY, client=client), 300)
 
 
-def at_once_ours(url: str) -> list[float]:
+def concurrent_ours(url: str) -> list[float]:
     from incident_io_keys import AsyncKeysClient
 
-    return at_once(lambda: AsyncKeysClient(SECRET, base_url=url), lambda keys: keys.show(KEY))
+    return concurrent(lambda: AsyncKeysClient(SECRET, base_url=url), lambda keys: keys.show(KEY))
 
 
-def at_once_httpx(url: str) -> list[float]:
+def concurrent_httpx(url: str) -> list[float]:
     async def show(client: Any) -> Any:
         return (await client.get(f"/v1/api_keys/{KEY}")).json()
 
@@ -174,11 +174,11 @@ def at_once_httpx(url: str) -> list[float]:
 
     # As many connections are kept as there can be: by itself it would close four of five after each time.
     limits = httpx.Limits(max_connections=100, max_keepalive_connections=100)
-    return at_once(lambda: httpx.AsyncClient(**_configuration(url), limits=limits), show)
+    return concurrent(lambda: httpx.AsyncClient(**_configuration(url), limits=limits), show)
 
 
-def at_once(make: Callable[[], Any], show: Callable[[Any], Awaitable[object]]) -> list[float]:
-    """Seconds of CPU for each of many calls that are made at once."""
+def concurrent(make: Callable[[], Any], show: Callable[[Any], Awaitable[object]]) -> list[float]:
+    """Seconds of CPU for each of many calls that are made concurrently."""
     import asyncio
 
     async def run() -> list[float]:
@@ -415,17 +415,17 @@ OFFLINE: dict[str, Callable[[], list[float]]] = {
     "decode vendor": decode_vendor,
 }
 ONLINE: dict[str, tuple[str, Callable[[str], list[float]]]] = {
-    "first answer ours": ("/5000", first_answer_ours),
-    "first answer httpx": ("/5000", first_answer_httpx),
-    "first answer vendor": ("/5000", first_answer_vendor),
+    "first response ours": ("/5000", first_response_ours),
+    "first response httpx": ("/5000", first_response_httpx),
+    "first response vendor": ("/5000", first_response_vendor),
     "list ours": ("/5000", list_ours),
     "list httpx": ("/5000", list_httpx),
     "list vendor": ("/5000", list_vendor),
     "show ours": ("/5000", show_ours),
     "show httpx": ("/5000", show_httpx),
     "show vendor": ("/5000", show_vendor),
-    "at once ours": ("/5000", at_once_ours),
-    "at once httpx": ("/5000", at_once_httpx),
+    "concurrent ours": ("/5000", concurrent_ours),
+    "concurrent httpx": ("/5000", concurrent_httpx),
     "memory 500": ("/500", memory_loop),
     "memory 5000": ("/5000", memory_loop),
     "memory 50000": ("/50000", memory_loop),

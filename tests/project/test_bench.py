@@ -37,7 +37,7 @@ def suite_of(values: Mapping[str, list[float]]) -> pyperf.BenchmarkSuite:
 SUITE = suite_of({name: [median] for name, median in MEDIANS.items()})
 # Of what can be measured without the vendor's SDK, what takes no more than a moment.
 SIDES = [
-    *("import ours", "import httpx", "import memory ours", "first answer ours", "first answer httpx"),
+    *("import ours", "import httpx", "import memory ours", "first response ours", "first response httpx"),
     *("decode ours", "decode json", "list ours", "list httpx", "show ours", "show httpx"),
     *("memory 500", "memory page"),
 ]

@@ -65,7 +65,7 @@ def ready(released: Project) -> Project:
 @needs_redocly
 def test_all_that_is_wrong_is_told_at_once(ready: Project) -> None:
     ready.edit("        - viewer\n", "")
-    ready.edit("attempts: int = 4,", "tries: int = 4,", file="facade/incident_io_keys/client.py")
+    ready.edit("attempts: int = 4,", "tries: int = 4,", file="facade/incident_io_keys/_base_client.py")
     ready.edit('        viewer: "see what everyone in the organisation sees: public incidents, settings"\n', "")
     assert ready.run("scripts/_surface.py").returncode == 0
     told = refused(ready, "0.1.0")
