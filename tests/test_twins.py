@@ -43,8 +43,7 @@ def test_both_have_the_same_methods_with_the_same_arguments(sync: type, counterp
 def test_an_async_operation_is_the_sync_one_awaited(name: str) -> None:
     sync, counterpart = getattr(KeysClient, name), getattr(AsyncKeysClient, name)
     assert inspect.signature(sync) == inspect.signature(counterpart)
-    assert inspect.getdoc(sync) == inspect.getdoc(counterpart)
-    assert counterpart.__qualname__ == f"AsyncKeysClient.{name}"
+    assert f"see `KeysClient.{name}`" in (inspect.getdoc(counterpart) or "")
     assert inspect.iscoroutinefunction(counterpart)
     assert not inspect.iscoroutinefunction(sync)
 

@@ -7,13 +7,10 @@ import os
 import threading
 import warnings
 import weakref
-from collections.abc import Callable
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, NoReturn, Self, SupportsIndex, TypeVar, cast
 
 import httpx
-
-from incident_io_keys_generated.models import APIKey
 
 from ._auth import AsyncTokenSource, TokenSource, read_token, wrap_token
 from ._config import read_limits, read_proxy, read_transport, read_url, read_user_agent
@@ -213,9 +210,6 @@ class SyncClient(BaseClient[TokenSource, httpx.BaseTransport]):
             if delay:
                 self._wait(delay)
 
-    def _edit(self, show: Operation[APIKey], update: Callable[[APIKey], Operation[APIKey]]) -> APIKey:
-        return self._request(update(self._request(show)))
-
     def _wait(self, seconds: float) -> None:
         self._closing.wait(seconds)  # or until another thread closes the client
 
@@ -271,9 +265,6 @@ class AsyncClient(BaseClient[AsyncTokenSource, httpx.AsyncBaseTransport]):
                     raise call.final_error(error)  # noqa: B904 - the error may already have a cause
             if delay:
                 await self._wait(delay)
-
-    async def _edit(self, show: Operation[APIKey], update: Callable[[APIKey], Operation[APIKey]]) -> APIKey:
-        return await self._request(update(await self._request(show)))
 
     async def _wait(self, seconds: float) -> None:
         import asyncio

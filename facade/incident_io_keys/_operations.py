@@ -38,9 +38,9 @@ from .tokens import IssuedKey, Token
 
 T = TypeVar("T")
 
-# In bytes. A page of 250 keys has about 150 kB, any other body a few.
+# In bytes. Most bodies have a few kB, and a page of 250 keys 150. A key with the longest name and comments has 22 kB.
 LARGEST_BODY: Final = 1024 * 1024
-_LARGEST_PAGE: Final = 8 * LARGEST_BODY
+_LARGEST_PAGE: Final = contract.LIST_API_KEYS_PAGE_SIZE_MAXIMUM * 32 * 1024
 
 _KEY: Final = models.APIKeyResponse
 _ISSUED: Final = models.IssuedAPIKeyResponse

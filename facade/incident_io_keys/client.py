@@ -192,10 +192,10 @@ class KeysClient(SyncClient):
             NotFoundError: There is no such key, or the caller may not see it.
             IncidentIOError: The key was not changed, or `may_have_applied` is true.
         """
-        operations = edit_key(
+        show, update = edit_key(
             id, name=name, role_names=role_names, team_ids=team_ids, team_role_names=team_role_names, comments=comments
         )
-        return self._edit(*operations)
+        return self._request(update(self._request(show)))
 
     def delete(self, id: str) -> None:
         """Delete a key. Its token stops working.

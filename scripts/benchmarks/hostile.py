@@ -9,7 +9,7 @@ from typing import Final
 
 MEGABYTE: Final = 1024 * 1024
 # The most that the client reads of a page, and of any other response.
-LARGEST_PAGE: Final = 8 * MEGABYTE
+LARGEST_PAGE: Final = 250 * 32 * 1024
 LARGEST: Final = MEGABYTE
 
 
