@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import httpx
 import pytest
 
-from incident_io_keys import APIConnectionError, KeysClient
+from incident_io_keys import APIConnectionError, IncidentIOError, InternalServerError, KeysClient
 
 from .calls import CALLS, response_to
 from .conftest import CANARY, Make
 from .connections import KeyServer
+from .streams import Stream
 from .twins import Blocking
 
 
@@ -66,3 +68,61 @@ def test_a_transport_that_fails_because_the_client_was_closed_is_a_connection_er
         assert caught.value.may_have_applied is (name == "create")
     if kind is Blocking:
         keys.end()
+
+
+class FailingToClose(Stream):
+    """Bytes whose stream raises an exception when it is closed."""
+
+    def close(self) -> None:
+        raise OSError("the connection cannot be closed")
+
+    async def aclose(self) -> None:
+        self.close()
+
+
+@pytest.mark.parametrize("status", [200, 201, 204, 302, 401, 404, 422, 503])
+@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("content", [b"", b"{}", b"<html>"])
+def test_an_error_of_closing_a_response_does_not_change_the_outcome(
+    make: Make, name: str, status: int, content: bytes
+) -> None:
+    def outcome(kind: type[Stream]) -> tuple[Any, ...]:
+        keys = make(transport=httpx.MockTransport(lambda _: httpx.Response(status, stream=kind(content))), attempts=1)
+        try:
+            return (CALLS[name](keys),)
+        except IncidentIOError as error:
+            return type(error), str(error), error.may_have_applied
+
+    assert outcome(FailingToClose) == outcome(Stream)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_an_error_of_closing_a_good_response_does_not_lose_its_value(make: Make, name: str) -> None:
+    good = response_to(name)
+    stream = FailingToClose(good.content)
+    keys = make(transport=httpx.MockTransport(lambda _: httpx.Response(good.status_code, stream=stream)))
+    assert CALLS[name](keys) == CALLS[name](make(transport=httpx.MockTransport(lambda _: good)))
+
+
+class HangingOnClose(Stream):
+    """Bytes whose stream never closes."""
+
+    async def aclose(self) -> None:
+        await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("status", [None, 503])
+def test_a_deadline_that_passes_while_a_response_is_closed_does_not_change_the_outcome(
+    name: str, status: int | None
+) -> None:
+    good = response_to(name)
+    response = httpx.Response(status or good.status_code, stream=HangingOnClose(b"{}" if status else good.content))
+    with Blocking(CANARY, transport=httpx.MockTransport(lambda _: response), deadline=0.05, attempts=1) as keys:
+        if status:
+            with pytest.raises(InternalServerError):
+                CALLS[name](keys)
+        else:
+            with KeysClient(CANARY, transport=httpx.MockTransport(lambda _: good)) as undisturbed:
+                assert CALLS[name](keys) == CALLS[name](undisturbed)
+    keys.end()

@@ -1,4 +1,4 @@
-"""The base class of both clients, and the request loop of each."""
+"""The base class of both clients, the request loop of each, and the timer that ends an async call."""
 
 from __future__ import annotations
 
@@ -151,12 +151,13 @@ class BaseClient(Generic[SourceT, TransportT]):
             raise InvalidRequestError(f"{call.operation.name} was not sent", [problem])
         if (left := call.seconds_left()) <= 0:
             raise not_sent_in_time(call, self._credentials.name)
-        # In the sync client, the transport enforces the deadline. In the async client, a timer does.
+        # A pool or a custom transport knows no deadline, so no step may take longer than what is left. In the async
+        # client, only its timer may end the call, since it waits for a response that has already arrived.
         most = math.inf if self._asynchronous else left
-        timeout = {}
-        for step, seconds in self._limits.timeout.as_dict().items():
-            timeout[step] = limit = Limit(most if seconds is None else min(most, seconds))
-            limit.deadline = call.deadline
+        steps = self._limits.timeout.as_dict().items()
+        timeout = {
+            step: Limit(most if seconds is None else min(most, seconds), call.deadline) for step, seconds in steps
+        }
         given = dict(call.operation.request)
         path = self._base_url.raw_path.decode("ascii").removesuffix("/") + given.pop("url")
         try:
@@ -165,6 +166,7 @@ class BaseClient(Generic[SourceT, TransportT]):
             problem = Problem("request", f"does not fit into a URL: {redact(str(error))}")
             raise_if_invalid(f"{call.operation.name} was not sent", [problem])
         request = httpx.Request(url=url, headers=self._headers, extensions={"timeout": timeout}, **given)
+        call.begin_attempt(token)
         return Exchange(call, request, token, self._credentials.name, self._reported, self._is_closed)
 
     def _is_closed(self) -> bool:
@@ -201,7 +203,7 @@ class SyncClient(BaseClient[TokenSource, httpx.BaseTransport]):
         call = call or self._new_call(operation)
         while True:
             try:
-                value: T = self._send(call, call.begin_attempt(self._token(call)))
+                value: T = self._send(call, self._token(call))
                 return value
             except IncidentIOError as error:
                 delay = call.retry_delay(error, closed=self._is_closed())
@@ -257,7 +259,7 @@ class AsyncClient(BaseClient[AsyncTokenSource, httpx.AsyncBaseTransport]):
         call = self._new_call(operation)
         while True:
             try:
-                value: T = await self._send(call, call.begin_attempt(await self._token(call)))
+                value: T = await self._send(call, await self._token(call))
                 return value
             except IncidentIOError as error:
                 delay = call.retry_delay(error, closed=self._is_closed())
@@ -285,11 +287,16 @@ class AsyncClient(BaseClient[AsyncTokenSource, httpx.AsyncBaseTransport]):
         import asyncio
 
         with self._open_exchange(call, token) as exchange:
-            loop, left = asyncio.get_running_loop(), call.seconds_left()
-            due = loop.time() + left
-            async with asyncio.timeout(None) as limit:
-                # If something blocked the event loop past the deadline, the response may have arrived before it.
-                timer = loop.call_at(due, lambda: limit.reschedule(loop.time() + min(loop.time() - due, LATE)))
+            loop = asyncio.get_running_loop()
+            due = loop.time() + call.seconds_left()
+            async with asyncio.timeout(None) as timeout:
+
+                def expire() -> None:
+                    # About 0, unless something blocked the event loop: then a response may have arrived in time.
+                    late = loop.time() - due
+                    timeout.reschedule(loop.time() + min(late, LATE))
+
+                timer = loop.call_at(due, expire)
                 try:
                     await self._transfer(exchange)
                 finally:

@@ -86,9 +86,9 @@ def status_error(call: Call, response: httpx.Response, token: Token, source: str
 def connection_error(call: Call, error: Exception, request: httpx.Request, token: Token) -> APIConnectionError:
     """Return the exception for a request without a usable response, caused by an error of httpx."""
     name, host = call.operation.name, redact(request.url.netloc.decode("ascii"), token)
-    # A transport that does not trace may have sent the request.
-    sent = getattr(request.extensions.get("trace"), "sent", not isinstance(error, httpx.UnsupportedProtocol))
-    sent = sent and not isinstance(error, NOT_CONNECTED)
+    # If a deadline ends a connect, only the trace says so. A custom transport has none, and the kind of error decides.
+    not_sent = isinstance(error, (*NOT_CONNECTED, httpx.UnsupportedProtocol))
+    sent = getattr(request.extensions.get("trace"), "sent", not not_sent)
     may_have_applied = call.may_have_applied or (call.operation.writes and sent)
     if call.seconds_left() <= 0 or isinstance(error, TimeoutError):
         kind: type[APIConnectionError] = APITimeoutError

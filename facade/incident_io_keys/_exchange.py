@@ -19,7 +19,7 @@ from ._operations import LARGEST_BODY
 from ._redaction import redact
 from ._retry import LOGGER, Call, parse_rate_limit
 from ._transport import has_left_over
-from .errors import IncidentIOError
+from .errors import IncidentIOError, InvalidResponseError
 from .tokens import Token
 
 # A body of many tiny gzip members would take long to decode.
@@ -65,6 +65,7 @@ class Exchange:
         is_closed: Whether the client was closed in the meantime.
         response: The response; None until its headers arrive.
         value: The value of the call, once the block has ended.
+        failure: The exception of the call, if the response is an error or does not fit the contract.
     """
 
     call: Call
@@ -75,16 +76,16 @@ class Exchange:
     is_closed: Callable[[], bool]
     response: httpx.Response | None = None
     value: Any = None
+    failure: IncidentIOError | None = None
     parts: list[bytes] = field(factory=list)
     _size: int = 0
     _complete: httpx.Response | None = None
-    _parsed: bool = False
+    _settled: bool = False  # whether there is a value or a failure
     _handled: BaseException | None = field(factory=sys.exception)
     _started: float = field(factory=time.perf_counter)
 
     def __enter__(self) -> Self:
         self.request.headers["Authorization"] = f"Bearer {self.token.reveal()}"
-        self.call.sent = True
         return self
 
     def add(self, part: bytes) -> None:
@@ -94,7 +95,7 @@ class Exchange:
         self._check_size(self._size)
 
     def finish(self) -> None:
-        """Parse the complete response, and set the value. Raise its exception if it is an error."""
+        """Parse the complete response. The block raises its failure, if there is one, once the response is closed."""
         self._complete = self._build_response()
         self.parts.clear()
         self._check_size(len(self._complete.content))
@@ -102,7 +103,8 @@ class Exchange:
 
     def unusable_connection(self) -> Any:
         """Return the connection if it must not be reused; None otherwise."""
-        if self.response is None or (self._parsed and not has_left_over(self.response)):
+        understood = self._settled and not isinstance(self.failure, InvalidResponseError)
+        if self.response is None or (understood and not has_left_over(self.response)):
             return None
         # Other requests share a connection of HTTP/2, which tells them apart.
         return None if self.response.http_version == "HTTP/2" else self.response.extensions.get("network_stream")
@@ -129,13 +131,15 @@ class Exchange:
         self.reported.rate_limit = parse_rate_limit(response.headers) or self.reported.rate_limit
         missing = operation.missing_ok and self.call.may_have_applied and response.status_code == 404
         if response.is_success or missing:
-            self.value = operation.parse(response, self.token)
-            self._parsed = True
+            try:
+                self.value = operation.parse(response, self.token)
+            except InvalidResponseError as error:
+                self.failure = error
         elif issued := operation.issued_token(response, self.token):
-            raise operation.invalid(response, "the status is that of a failure", "$", issued)
+            self.failure = operation.invalid(response, "the status is that of a failure", "$", issued)
         else:
-            self._parsed = True
-            raise status_error(self.call, response, self.token, self.source)
+            self.failure = status_error(self.call, response, self.token, self.source)
+        self._settled = True
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -145,21 +149,19 @@ class Exchange:
         self._log(error)
         if error is not None:
             strip_tracebacks(error, self.token, outer=self._handled)
-        raised = None if error is None else self._error_to_raise(error)
+        raised = self._error_to_raise(error)
         # Error reporters print local variables. Each of these attributes can contain a token.
         self.parts.clear()
-        self.response = self._complete = None
+        self.response = self._complete = self.failure = None
         if raised is not None and raised is not error:
             strip_tracebacks(raised, self.token, outer=self._handled)
             raise raised
         return raised is None
 
-    def _error_to_raise(self, error: BaseException) -> BaseException | None:
-        """Return the exception to raise for an error; None if the value was already parsed."""
-        if isinstance(error, IncidentIOError):
-            return error
-        if self._parsed and isinstance(error, Exception):
-            return None  # only closing the response failed
+    def _error_to_raise(self, error: BaseException | None) -> BaseException | None:
+        """Return the exception to raise after an error that left the block, if any; None if there is a value."""
+        if error is None or (self._settled and isinstance(error, Exception)):
+            return self.failure  # after that, only closing the response can fail
         response, operation = self._build_response(), self.call.operation
         issued = response and operation.issued_token(response, self.token)
         if not isinstance(error, Exception):
@@ -169,11 +171,8 @@ class Exchange:
         of_network = isinstance(error, NETWORK_ERRORS)
         if issued or (of_network and response and not response.is_success):
             # The partial response is more useful than the error: it has the token, or the status of a failure.
-            try:
-                self._parse(response)
-            except IncidentIOError as failure:
-                return failure
-            return None
+            self._parse(response)
+            return self.failure
         if of_network or (isinstance(error, RuntimeError) and self.is_closed()):
             return connection_error(self.call, error, self.request, self.token)
         return error

@@ -1,6 +1,6 @@
 """Decides whether and when to retry a call, also after a 401, and parses rate-limit headers.
 
-Nothing here sends or sleeps. The transport and the async client enforce the deadline that a call has here.
+Nothing here sends or sleeps. `_transport` (sync) and `_base_client` (async) enforce the deadline that a call has here.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Call:
         seconds: How long the call may take.
         deadline: The instant of `monotonic` at which it has to end.
         attempt: The number of the current attempt, from 1.
-        sent: Whether the current attempt has begun to send a request.
+        begun: Whether the current attempt has begun, and not only waits for its token.
         may_have_applied: Whether an attempt that failed may have taken effect.
         abandoned: Whether the caller has abandoned the call. Such a call is not retried and logs nothing.
     """
@@ -62,7 +62,7 @@ class Call:
         self.operation, self.attempts, self.seconds = operation, attempts, seconds
         self.deadline = monotonic() + seconds
         self.attempt = 0
-        self.sent = self.may_have_applied = self.abandoned = False
+        self.begun = self.may_have_applied = self.abandoned = False
         self._failure: IncidentIOError | None = None
         self._rejected: Token | None = None
 
@@ -70,24 +70,24 @@ class Call:
         """Return the seconds until the deadline; zero or less once it has passed."""
         return self.deadline - monotonic()
 
-    def begin_attempt(self, token: Token) -> Token:
-        """Begin the next attempt. Return its token; or raise the 401 again if the API has just rejected it."""
+    def begin_attempt(self, token: Token) -> None:
+        """Begin the next attempt; or raise the 401 again if the API has just rejected its token."""
         if isinstance(self._failure, AuthenticationError) and token == self._rejected:
             raise self._failure
         self._token = token
         self.attempt += 1
-        return token
+        self.begun = True
 
     def retry_delay(self, error: IncidentIOError, *, closed: bool = False) -> float | None:
         """Log the retry, and return the seconds until then; None if the error is final."""
         # An earlier attempt may have taken effect, however the last one ended.
         self.may_have_applied = error.may_have_applied = self.may_have_applied or error.may_have_applied
-        if not self.sent:
+        if not self.begun:
             return None
         self._failure = error
         if isinstance(error, AuthenticationError) and self._rejected is None and not self.abandoned:
             # The token source may have a newer token. This one attempt does not count.
-            self._rejected, self.sent, self.attempt = self._token, False, self.attempt - 1
+            self._rejected, self.begun, self.attempt = self._token, False, self.attempt - 1
             return 0.0
         if self.abandoned or self.attempt >= self.attempts or not is_retryable(self.operation.effect, error):
             return None
@@ -102,12 +102,12 @@ class Call:
         reason = str(error).partition("\n")[0]
         extra = {"operation": self.operation.name, "attempt": self.attempt, "reason": reason, "delay": delay}
         LOGGER.warning("%s; retrying in %.3g s", reason, delay, extra=extra)
-        self.sent = False
+        self.begun = False
         return delay
 
     def final_error(self, error: IncidentIOError) -> IncidentIOError:
-        """Return the error of the call: the last one; or the one before it if the last attempt sent nothing."""
-        if self.sent or self._failure is None or self._failure is error:
+        """Return the error of the call: the last one; or the one before it if the last attempt did not begin."""
+        if self._failure is None or self._failure is error:
             return error
         self._failure.add_note(f"It was not retried: {error}")
         return self._failure

@@ -10,6 +10,7 @@ patch its transports. So this module, and no other, uses private names of other 
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import socket
 import ssl
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     import httpcore
 
-# If the process was stopped past the deadline, read for this many seconds what arrived before it.
+# If the process was stopped or the event loop blocked past the deadline, read what arrived before it for these seconds.
 LATE: Final = 0.1
 
 # By default, httpx keeps only 20 idle connections, and opens most of 100 again.
@@ -42,6 +43,12 @@ class Limit(float):
 
     deadline: float
     _late_until = 0.0
+
+    def __new__(cls, seconds: float, deadline: float = math.inf) -> Limit:
+        """Return a timeout in seconds, for a deadline that is an instant of `monotonic`."""
+        limit = super().__new__(cls, seconds)
+        limit.deadline = deadline
+        return limit
 
     def left(self, timeout: type[httpx.TimeoutException]) -> float:
         """Return the seconds that are left for the step, or raise the exception."""
@@ -99,7 +106,7 @@ class Transport(httpx.HTTPTransport):
 
     def __init__(self, proxy: httpx.Proxy | None, context: ssl.SSLContext) -> None:
         super().__init__(proxy=proxy, verify=context, limits=_LIMITS)
-        backend: Any = _Backend(self._pool)
+        backend: Any = _Backend(self._pool._network_backend)
         self._pool._network_backend = backend
         self._arguments = proxy, context
         _transports.add(self)
@@ -128,8 +135,8 @@ class Transport(httpx.HTTPTransport):
 
 
 class _Backend:
-    def __init__(self, pool: httpcore.ConnectionPool) -> None:
-        self._inner = pool._network_backend
+    def __init__(self, inner: httpcore.NetworkBackend) -> None:
+        self._inner = inner
 
     def connect_tcp(self, host: str, port: int, timeout: Limit, *args: Any, **options: Any) -> _Stream:
         failure: Exception = httpx.ConnectError("the host has no address")
@@ -145,10 +152,9 @@ class _Backend:
 
 class _Stream:
     def __init__(self, inner: httpcore.NetworkStream, limit: Limit) -> None:
+        # The limit is for the reads and writes of a SOCKS proxy, to which httpcore gives no timeout.
         self._inner, self._limit, self._pid = inner, limit, os.getpid()
         self.get_extra_info = inner.get_extra_info
-
-    # httpcore gives no timeout to a SOCKS proxy.
 
     def read(self, max_bytes: int, timeout: Limit | None = None) -> bytes:
         return self._inner.read(max_bytes, (timeout or self._limit).left_to_read())

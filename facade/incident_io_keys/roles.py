@@ -1,4 +1,4 @@
-"""Parses roles and checks them against the contract. The enums are generated; no role is written here."""
+"""Parses roles, and suggests one for a misspelled name. The enums are generated; no role is written here."""
 
 from __future__ import annotations
 
