@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from typing import Any
 
 import httpx
 import pytest
@@ -37,12 +38,12 @@ def problems(*arguments: object, **keywords: object) -> list[str]:
     [
         ("", "token: is missing or blank; give the bare token, without 'Bearer', quotes or a line break"),
         (" \n", "token: is missing or blank; give the bare token, without 'Bearer', quotes or a line break"),
-        (CANARY + "\n", "token: has characters that a header cannot carry (it is not shown here); give the bare token"),
-        ("ä" + CANARY, "token: has characters that a header cannot carry (it is not shown here); give the bare token"),
+        (CANARY + "\n", "token: has white space or another character that no token has; give the bare token"),
+        ("ä" + CANARY, "token: has white space or another character that no token has; give the bare token"),
         (f'"{CANARY}"', "token: is in quotes; give the bare token, without 'Bearer', quotes or a line break"),
         (f"'{CANARY}'", "token: is in quotes; give the bare token"),
         (CANARY.encode(), "token: has to be a str or a Token, not a value of type bytes; give the bare token"),
-        (None, "INCIDENT_API_KEY: is missing or blank; pass token=..., or set this variable: give the bare token"),
+        (None, "INCIDENT_API_KEY: is missing or blank; pass token=..., or set this variable to the bare token"),
     ],
 )
 def test_a_token_that_cannot_be_sent_is_refused_and_not_shown(token: object, problem: str) -> None:
@@ -53,7 +54,7 @@ def test_a_token_that_cannot_be_sent_is_refused_and_not_shown(token: object, pro
 def test_a_token_of_the_environment_that_cannot_be_sent_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INCIDENT_API_KEY", f"{CANARY} x")
     [found] = problems()
-    assert found.startswith("INCIDENT_API_KEY: has characters that a header cannot carry")
+    assert found.startswith("INCIDENT_API_KEY: has white space or another character that no token has")
 
 
 @pytest.mark.parametrize(
@@ -118,7 +119,7 @@ def test_the_base_url_is_where_requests_go(url: str, monkeypatch: pytest.MonkeyP
         ("https://api example", "is not a URL of https:// and a host"),
         ("https://a/\udc80", "is not a URL of https:// and a host"),
         (f"https://a/{CANARY}\udcff", "is not a URL of https:// and a host"),
-        (3, "takes a URL, not a value of type int; write "),
+        (3, "takes a string, not a value of type int; write "),
     ],
 )
 def test_a_base_url_that_would_not_do_is_refused(url: object, problem: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,6 +177,18 @@ def test_a_transport_is_a_transport() -> None:
             kind("token", transport=MockAPI().transport)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("kind", "transport", "other"),
+    [
+        (KeysClient, httpx.AsyncHTTPTransport, "AsyncKeysClient"),
+        (AsyncKeysClient, httpx.HTTPTransport, "KeysClient"),
+    ],
+)
+def test_a_transport_of_the_other_client_is_rejected_with_a_hint(kind: Any, transport: Any, other: str) -> None:
+    with pytest.raises(InvalidRequestError, match=f"; that one is for {other}$"):
+        kind("token", transport=transport())
+
+
 @pytest.mark.parametrize("module", ["httpx2", "httpx2._transports.mock"])
 def test_a_transport_of_httpx2_is_rejected_by_name(module: str) -> None:
     def send(self: object, request: object) -> None: ...
@@ -187,7 +200,7 @@ def test_a_transport_of_httpx2_is_rejected_by_name(module: str) -> None:
         [problem] = caught.value.problems
         assert problem.field == "transport"
         assert f"httpx.{name}" in problem.message
-        assert "which is of httpx2; this client uses httpx" in problem.message
+        assert problem.suggestion == "that one is of httpx2, but this client uses httpx"
 
 
 @pytest.mark.parametrize("end", ["/v1", "/v1/", "/v1//", "/incident/v1"])
@@ -264,7 +277,7 @@ def test_attempts_are_a_number_of_tries(attempts: object) -> None:
 
 @pytest.mark.parametrize("deadline", [0, -1, float("inf"), float("nan"), None, True, "60", httpx.Timeout(5)])
 def test_a_deadline_is_a_time_and_not_for_ever(deadline: object) -> None:
-    assert problems("token", deadline=deadline) == ["deadline: takes seconds, more than 0"]
+    assert problems("token", deadline=deadline) == ["deadline: takes a finite number of seconds, more than 0"]
 
 
 def test_an_async_source_is_for_the_async_client() -> None:

@@ -16,7 +16,7 @@ T = TypeVar("T")
 TokenSource: TypeAlias = Callable[[], str | Token]
 AsyncTokenSource: TypeAlias = Callable[[], str | Token | Awaitable[str | Token]]
 
-_SUGGESTION: Final = "give the bare token, without 'Bearer', quotes or a line break"
+_EXPECTED: Final = "the bare token, without 'Bearer', quotes or a line break"
 
 
 def wrap_token(token: T | str) -> T | Token:
@@ -86,7 +86,7 @@ def read_token(token: object, problems: list[Problem], *, asynchronous: bool) ->
     if token is None:
         source, name = env_token(), str(env_token())
         if isinstance(problem := _check(source()), str):
-            problems.append(Problem(TOKEN_VARIABLE, problem, f"pass token=..., or set this variable: {_SUGGESTION}"))
+            problems.append(Problem(TOKEN_VARIABLE, problem, f"pass token=..., or set this variable to {_EXPECTED}"))
         return Credentials(source, name)
     if callable(token):
         if not asynchronous and inspect.iscoroutinefunction(token):
@@ -96,5 +96,5 @@ def read_token(token: object, problems: list[Problem], *, asynchronous: bool) ->
         return Credentials(token, name)
     given: Any = wrap_token(token)
     if isinstance(problem := _check(given), str):
-        problems.append(Problem("token", problem, _SUGGESTION))
+        problems.append(Problem("token", problem, f"give {_EXPECTED}"))
     return Credentials(lambda: given, "the token argument")

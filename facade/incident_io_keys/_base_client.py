@@ -106,7 +106,7 @@ class BaseClient(Generic[SourceT, TransportT]):
         given = Token("") if cast(object, token) is None else wrap_token(token)
         credentials = read_token(given, problems, asynchronous=self._asynchronous)
         del token, given  # a traceback can show locals
-        raise_if_invalid("the client was not made", problems)
+        raise_if_invalid("with_token failed", problems)
         return self._clone(_credentials=credentials, _reported=SimpleNamespace(rate_limit=None))
 
     def with_options(
@@ -134,7 +134,7 @@ class BaseClient(Generic[SourceT, TransportT]):
             current.attempts if attempts is None else attempts,
             current.deadline if deadline is None else deadline,
         )
-        raise_if_invalid("the client was not made", problems)
+        raise_if_invalid("with_options failed", problems)
         return self._clone(_limits=limits)
 
     def _clone(self, **changes: Any) -> Self:

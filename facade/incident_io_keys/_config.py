@@ -45,7 +45,7 @@ def read_limits(problems: list[Problem], timeout: object, attempts: object, dead
         timeout = None
     attempts = check_whole_number("attempts", attempts, problems, low=1, high=_MOST_ATTEMPTS)
     if not _is_time(deadline):
-        problems.append(Problem("deadline", "takes seconds, more than 0"))
+        problems.append(Problem("deadline", "takes a finite number of seconds, more than 0"))
     return Limits(httpx.Timeout(timeout), attempts, deadline)  # type: ignore[arg-type]
 
 
@@ -68,7 +68,7 @@ def read_url(base_url: object, problems: list[Problem]) -> httpx.URL:
     except (httpx.InvalidURL, ValueError, TypeError):
         known = False
     if not isinstance(text, str):
-        problems.append(Problem(field, f"takes a URL, not {type_name(text)}", _SUGGESTED_URL))
+        problems.append(Problem(field, f"takes a string, not {type_name(text)}", _SUGGESTED_URL))
     elif not known:
         problems.append(Problem(field, "is not a URL of https:// and a host", _SUGGESTED_URL))
     elif url.userinfo or any(character in text for character in "?#@"):
@@ -93,9 +93,12 @@ def read_transport(transport: object, problems: list[Problem], *, asynchronous: 
     """Return the checked `transport` of a client."""
     kind = httpx.AsyncBaseTransport if asynchronous else httpx.BaseTransport
     if transport is not None and not isinstance(transport, kind):
-        package = type(transport).__module__.partition(".")[0]
-        of = f", which is of {package}; this client uses httpx" if package.startswith("httpx") else ""
-        problems.append(Problem("transport", f"takes an httpx.{kind.__name__}, not {type_name(transport)}{of}"))
+        package, hint = type(transport).__module__.partition(".")[0], None
+        if isinstance(transport, (httpx.BaseTransport, httpx.AsyncBaseTransport)):
+            hint = "that one is for " + ("KeysClient" if asynchronous else "AsyncKeysClient")
+        elif package.startswith("httpx") and package != "httpx":
+            hint = f"that one is of {package}, but this client uses httpx"
+        problems.append(Problem("transport", f"takes an httpx.{kind.__name__}, not {type_name(transport)}", hint))
     return transport
 
 

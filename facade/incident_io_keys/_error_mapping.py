@@ -64,7 +64,7 @@ def status_error(call: Call, response: httpx.Response, token: Token, source: str
     if hint:
         lines.append(hint)
     if status == 429 and retry_after is not None:
-        lines.append(f"the API requests a delay of {retry_after:.3g} s")
+        lines.append(f"the API requests a delay of {round(retry_after, 3):g} s")
     if may_have_applied:
         lines.append(_MAY_HAVE_APPLIED)
     if request_id:
@@ -140,7 +140,7 @@ def _hint(response: httpx.Response, token: Token, source: str) -> str | None:
         return f"the token came from {source}: check that it is complete, and that its key still exists"
     if response.status_code == 403:
         role = AccountRole.API_KEYS_MANAGE
-        return f"check that the calling key has the role {role} (set in the dashboard) and every role that it assigns"
+        return f"a key needs {role} (set in the dashboard) and every role that it assigns, and cannot update itself"
     if response.is_redirect and "Location" in response.headers:
         try:
             host = httpx.URL(response.headers["Location"]).host or "another path of the same host"

@@ -97,9 +97,9 @@ class Call:
         backoff = min(_LONGEST_BACKOFF, _FIRST_BACKOFF * 2 ** (self.attempt - 1))
         delay: float = getattr(error, "retry_after", None) or backoff * (1 + random.random()) / 2  # noqa: S311 - jitter
         if delay >= self.seconds_left():
-            error.add_note(f"It was not retried: a delay of {delay:.3g} s would exceed the deadline.")
+            error.add_note(f"It was not retried: a delay of {round(delay, 3):g} s would exceed the deadline.")
             return None
-        reason = str(error).partition("\n")[0]
+        reason = str(error).partition("\n")[0].rstrip(".")
         extra = {"operation": self.operation.name, "attempt": self.attempt, "reason": reason, "delay": delay}
         LOGGER.warning("%s; retrying in %.3g s", reason, delay, extra=extra)
         self.begun = False

@@ -99,7 +99,7 @@ def token_problem(token: Token) -> str | None:
     if token.reveal()[0] in "\"'" or token.reveal()[-1] in "\"'":
         return "is in quotes"
     if not _HEADER_SAFE.fullmatch(token.reveal()):
-        return "has characters that a header cannot carry (it is not shown here)"
+        return "has white space or another character that no token has"
     return None
 
 

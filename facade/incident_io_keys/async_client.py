@@ -46,7 +46,7 @@ class AsyncKeysClient(AsyncClient):
         team_role_names: Iterable[TeamRole | TeamRoleName | Role] = (),
         comments: str | None = None,
     ) -> IssuedKey:
-        """Create a key, and return its token; see `KeysClient.create`."""
+        """Create a key. Store its token before anything else; see `KeysClient.create`."""
         operation = create_key(
             name=name, role_names=role_names, team_ids=team_ids, team_role_names=team_role_names, comments=comments
         )
@@ -95,7 +95,7 @@ class AsyncKeysClient(AsyncClient):
     async def rotate(
         self, id: str, *, grace_period_minutes: int = contract.ROTATE_API_KEY_REQUEST_GRACE_PERIOD_MINUTES_DEFAULT
     ) -> IssuedKey:
-        """Issue a new token for a key; see `KeysClient.rotate`."""
+        """Issue a new token for a key. Store it before anything else; see `KeysClient.rotate`."""
         return await self._request(rotate_key(id, grace_period_minutes=grace_period_minutes))
 
     async def __aenter__(self) -> Self:
