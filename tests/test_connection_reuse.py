@@ -33,6 +33,8 @@ LEFTOVERS: dict[str, tuple[str, list[bytes]]] = {
     "one byte": ("show", [FOREIGN + b"\n"]),
     "bytes after the last chunk": ("show", [http(FOREIGN.partition(b"\r\n\r\n")[2], chunked=True) + FOREIGN]),
     "a 204 with a body": ("delete", [b"HTTP/1.1 204 X\r\nContent-Length: %d\r\n\r\n" % len(FOREIGN) + FOREIGN]),
+    "a 204 that announces a body": ("delete", [b"HTTP/1.1 204 X\r\nContent-Length: 9\r\n\r\n"]),
+    "a 204 that announces chunks": ("delete", [b"HTTP/1.1 204 X\r\nTransfer-Encoding: chunked\r\n\r\n"]),
     "a 204 whose body arrives later": ("delete", [b"HTTP/1.1 204 X\r\n\r\n", FOREIGN]),
 }
 

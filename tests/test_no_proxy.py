@@ -106,6 +106,9 @@ EXCLUDED = [
     ("a.example , corp.example,b.example", HOST),
     (",, ,corp.example,", HOST),
     ("localhost,127.0.0.1, 10.0.0.0/8 ", "https://10.1.2.3"),
+    ("xn--bcher-kva.example", "https://xn--bcher-kva.example"),
+    ("xn--bcher-kva.example", "https://api.bücher.example"),
+    ("bücher.example", "https://xn--bcher-kva.example"),
 ]
 NOT_EXCLUDED = [
     ("", HOST),
@@ -141,6 +144,8 @@ NOT_EXCLUDED = [
     ("[fd00::1]:8443", "https://[fd00::1]"),
     ("[fd00::1]:8443", "https://[fd00::1]:8444"),
     ("localhost,127.0.0.1", HOST),
+    ("api.corp.example:" + "9" * 5_000, HOST),
+    ("xn--bcher-kva.example", "https://bucher.example"),
 ]
 
 

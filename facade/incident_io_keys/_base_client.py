@@ -18,8 +18,8 @@ from ._error_mapping import not_sent_in_time
 from ._exchange import Exchange
 from ._operations import Operation
 from ._redaction import redact
-from ._retry import Call, RateLimit
-from ._transport import LATE, AsyncTransport, Limit, Transport
+from ._retry import LATE, Call, Limit, RateLimit
+from ._transport import AsyncTransport, Transport
 from ._validation import raise_if_invalid
 from .errors import IncidentIOError, InvalidRequestError, Problem
 from .pagination import Prefetch

@@ -127,7 +127,7 @@ def read_proxy(url: httpx.URL, problems: list[Problem]) -> httpx.Proxy | None:
         proxy = httpx.Proxy(found if "://" in found else f"http://{found}")
     except (httpx.InvalidURL, ValueError):
         proxy = None
-    if proxy is None or "@" in proxy.url.path:
+    if proxy is None or "@" in proxy.url.path or not (proxy.url.host and 0 < (proxy.url.port or 1) < 65536):
         names = (f"{scheme}_proxy", f"{scheme}_PROXY".upper())
         field = next((name for name in names if os.environ.get(name)), "the proxy of the system")
         socks = found.lower().startswith("socks://")
@@ -140,11 +140,12 @@ def read_proxy(url: httpx.URL, problems: list[Problem]) -> httpx.Proxy | None:
 
 def _matches(entry: str, url: httpx.URL) -> bool:
     """Return whether an entry of NO_PROXY, such as `10.0.0.0/8`, `*.example.com` or `[::1]:8443`, covers a URL."""
-    match = re.fullmatch(r"(\[.+\]|[^:]+):(\d+)", entry)
+    match = re.fullmatch(r"(\[.+\]|[^:]+):(\d{1,5})", entry)
     name, port = match.groups() if match else (entry, None)
     if not entry or (port and int(port) != (url.port or 443)):
         return False
     name = name.strip("[]").removeprefix("*").removeprefix(".")
     with contextlib.suppress(ValueError):
         return ip_address(url.host) in ip_network(name, strict=False)
-    return entry == "*" or url.host == name or (name != "" and url.host.endswith(f".{name}"))
+    hosts = (url.host, url.raw_host.decode("ascii"))  # the second in punycode
+    return entry == "*" or name in hosts or (name != "" and any(host.endswith(f".{name}") for host in hosts))

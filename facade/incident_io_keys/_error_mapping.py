@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 import httpx
 import msgspec
@@ -81,6 +81,40 @@ def status_error(call: Call, response: httpx.Response, token: Token, source: str
         retry_after=retry_after,
         may_have_applied=may_have_applied,
     )
+
+
+class Trace:
+    """Notes how far a request came; an extension of httpcore.
+
+    Attributes:
+        sent: Whether a part of it was sent to its server, and not only to a proxy.
+        unused: The network stream that was opened for it, until something is sent.
+    """
+
+    sent = False
+    unused: Any = None
+
+    def __call__(self, event: str, info: dict[str, Any]) -> Any:
+        """Note an event."""
+        if event.endswith(".connect_tcp.complete"):
+            self.unused = info["return_value"]
+        elif event.endswith(".send_request_headers.started") and info["request"].method != b"CONNECT":
+            self.sent, self.unused = True, None
+
+    def raise_connect_error(self, error: BaseException) -> None:
+        """Convert an error of sending into one of connecting, if nothing was sent."""
+        if not self.sent and isinstance(error, Exception) and not isinstance(error, NOT_CONNECTED):
+            # A name look-up raises ValueError for an invalid name, and RuntimeError once the interpreter shuts down.
+            kind = httpx.ConnectTimeout if isinstance(error, httpx.TimeoutException) else httpx.ConnectError
+            raise kind(f"{type(error).__name__}: {error}") from error
+
+
+class AsyncTrace(Trace):
+    """The same for an async transport."""
+
+    async def __call__(self, event: str, info: dict[str, Any]) -> None:
+        """Note an event."""
+        super().__call__(event, info)
 
 
 def connection_error(call: Call, error: Exception, request: httpx.Request, token: Token) -> APIConnectionError:

@@ -103,8 +103,13 @@ class Exchange:
 
     def unusable_connection(self) -> Any:
         """Return the connection if it must not be reused; None otherwise."""
+        if self.response is None:
+            return None
+        headers = self.response.headers
+        # A 204 has no body, whatever its headers say. A body that arrives later would be read as the next response.
+        body = "Transfer-Encoding" in headers or headers.get("Content-Length", "0") != "0"
         understood = self._settled and not isinstance(self.failure, InvalidResponseError)
-        if self.response is None or (understood and not has_left_over(self.response)):
+        if understood and not (body and self.response.status_code == 204) and not has_left_over(self.response):
             return None
         # Other requests share a connection of HTTP/2, which tells them apart.
         return None if self.response.http_version == "HTTP/2" else self.response.extensions.get("network_stream")
@@ -168,7 +173,8 @@ class Exchange:
             if issued:  # the call cannot return the token, so the cause of the interrupt has it
                 error.__cause__ = operation.invalid(response, f"{type(error).__name__} interrupted it", "$", issued)
             return error
-        of_network = isinstance(error, NETWORK_ERRORS)
+        # httpcore does not map every error of the network. The client's own transport is the one with a trace.
+        of_network = isinstance(error, NETWORK_ERRORS) or "trace" in self.request.extensions
         if issued or (of_network and response and not response.is_success):
             # The partial response is more useful than the error: it has the token, or the status of a failure.
             self._parse(response)

@@ -42,8 +42,11 @@ T = TypeVar("T")
 LARGEST_BODY: Final = 1024 * 1024
 _LARGEST_PAGE: Final = contract.LIST_API_KEYS_PAGE_SIZE_MAXIMUM * 32 * 1024
 
-_KEY: Final = models.APIKeyResponse
-_ISSUED: Final = models.IssuedAPIKeyResponse
+# Made at import, since msgspec can crash if several threads decode a model for the first time.
+_PAGE: Final = msgspec.json.Decoder(models.ListAPIKeysResponse)
+_KEY: Final = msgspec.json.Decoder(models.APIKeyResponse)
+_ISSUED: Final = msgspec.json.Decoder(models.IssuedAPIKeyResponse)
+_OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 class Effect(Enum):
@@ -62,7 +65,7 @@ class Operation(Generic[T]):
         name: The name of the client's method.
         effect: What the request changes.
         request: The arguments of `httpx.Request`, without the host.
-        model: The generated model of a successful response. None if the API returns no body.
+        decoder: Decodes the generated model of a successful response. None if the API returns no body.
         key_id: The ID of the key that the response has to be about, if the request names one.
         largest_body: The maximum size in bytes of a successful body. Errors use LARGEST_BODY.
         missing_ok: Whether a 404 is a success if an earlier attempt may have taken effect.
@@ -71,7 +74,7 @@ class Operation(Generic[T]):
     name: str
     effect: Effect
     request: Mapping[str, Any]
-    model: type[Any] | None
+    decoder: msgspec.json.Decoder[Any] | None
     key_id: str | None = None
     missing_ok: bool = False
     largest_body: int = LARGEST_BODY
@@ -91,12 +94,12 @@ class Operation(Generic[T]):
         issued = self.issued_token(response, request_token)
         try:
             # A delete may return a JSON object, but not the HTML page of a gateway.
-            if self.model or (response.is_success and response.content.strip()):
-                value = msgspec.json.decode(response.content, type=self.model or dict[str, msgspec.Raw])
+            if self.decoder or (response.is_success and response.content.strip()):
+                value = (self.decoder or _OBJECT).decode(response.content)
         except MALFORMED as error:
             reason, _, path = str(error).partition(" - at `")
             raise self.invalid(response, reason, path.rstrip("`") or "$", issued) from None
-        if self.model in (_KEY, _ISSUED):
+        if self.decoder in (_KEY, _ISSUED):
             value = value.api_key
             if self.key_id not in (None, value.id):
                 raise self.invalid(response, "it is about another key", "$.api_key.id", issued)
@@ -105,7 +108,7 @@ class Operation(Generic[T]):
                 reason = "the token is missing, is that of the request, or cannot be sent in a header"
                 raise self.invalid(response, reason, "$.token", issued)
             value = IssuedKey(value, issued)
-        return cast(T, value if self.model else None)
+        return cast(T, value if self.decoder else None)
 
     def issued_token(self, response: httpx.Response, request_token: Token) -> Token | None:
         """Return the token that a complete or truncated response issues; None if it issues none."""
@@ -143,8 +146,7 @@ def list_keys(*, page_size: int, after: str | None) -> Operation[models.ListAPIK
     cursor = None if after is None else check_text("after", after, problems, low=1)
     raise_if_invalid("list was not sent", problems)
     request = list_api_keys.build_request(page_size=size, after=cursor)
-    model = models.ListAPIKeysResponse
-    return Operation(name="list", effect=Effect.SAFE, request=request, model=model, largest_body=_LARGEST_PAGE)
+    return Operation(name="list", effect=Effect.SAFE, request=request, decoder=_PAGE, largest_body=_LARGEST_PAGE)
 
 
 def create_key(**definition: object) -> Operation[IssuedKey]:
@@ -153,7 +155,7 @@ def create_key(**definition: object) -> Operation[IssuedKey]:
     body = _check_definition(definition, problems)
     raise_if_invalid("create was not sent", problems)
     request = create_api_key.build_request(body=APIKeyDefinition(**body))
-    return Operation(name="create", effect=Effect.NON_IDEMPOTENT, request=request, model=_ISSUED)
+    return Operation(name="create", effect=Effect.NON_IDEMPOTENT, request=request, decoder=_ISSUED)
 
 
 def show_key(id: str) -> Operation[APIKey]:
@@ -162,7 +164,7 @@ def show_key(id: str) -> Operation[APIKey]:
     key_id = check_id("id", id, problems)
     raise_if_invalid("show was not sent", problems)
     request = show_api_key.build_request(key_id)
-    return Operation(name="show", effect=Effect.SAFE, request=request, model=_KEY, key_id=key_id)
+    return Operation(name="show", effect=Effect.SAFE, request=request, decoder=_KEY, key_id=key_id)
 
 
 def update_key(id: str, **definition: object) -> Operation[APIKey]:
@@ -201,7 +203,7 @@ def edit_key(id: str, **changes: object) -> tuple[Operation[APIKey], Callable[[A
 
 def _update(key_id: str, definition: APIKeyDefinition) -> Operation[APIKey]:
     request = update_api_key.build_request(key_id, body=definition)
-    return Operation(name="update", effect=Effect.IDEMPOTENT, request=request, model=_KEY, key_id=key_id)
+    return Operation(name="update", effect=Effect.IDEMPOTENT, request=request, decoder=_KEY, key_id=key_id)
 
 
 def delete_key(id: str) -> Operation[None]:
@@ -210,7 +212,7 @@ def delete_key(id: str) -> Operation[None]:
     key_id = check_id("id", id, problems)
     raise_if_invalid("delete was not sent", problems)
     request = delete_api_key.build_request(key_id)
-    return Operation(name="delete", effect=Effect.IDEMPOTENT, request=request, model=None, missing_ok=True)
+    return Operation(name="delete", effect=Effect.IDEMPOTENT, request=request, decoder=None, missing_ok=True)
 
 
 def rotate_key(id: str, *, grace_period_minutes: int) -> Operation[IssuedKey]:
@@ -220,7 +222,7 @@ def rotate_key(id: str, *, grace_period_minutes: int) -> Operation[IssuedKey]:
     minutes = check_grace_period(grace_period_minutes, problems)
     raise_if_invalid("rotate was not sent", problems)
     request = rotate_api_key.build_request(key_id, body=models.RotateAPIKeyRequest(grace_period_minutes=minutes))
-    return Operation(name="rotate", effect=Effect.NON_IDEMPOTENT, request=request, model=_ISSUED, key_id=key_id)
+    return Operation(name="rotate", effect=Effect.NON_IDEMPOTENT, request=request, decoder=_ISSUED, key_id=key_id)
 
 
 def _check_definition(given: Mapping[str, object], problems: list[Problem]) -> dict[str, Any]:

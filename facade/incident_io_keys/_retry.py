@@ -29,6 +29,9 @@ monotonic: Final[Callable[[], float]] = (
     partial(time.clock_gettime, time.CLOCK_MONOTONIC) if hasattr(time, "clock_gettime") else time.monotonic
 )
 
+# If the process was stopped or the event loop blocked past the deadline, read what arrived before it for these seconds.
+LATE: Final = 0.1
+
 # In seconds: the maximum before the second attempt, which doubles with each further one; and the overall maximum.
 _FIRST_BACKOFF: Final = 0.5
 _LONGEST_BACKOFF: Final = 8.0
@@ -44,6 +47,36 @@ TRANSIENT_ERRORS: Final = (
     httpx.RemoteProtocolError,
     OSError,
 )
+
+
+class Limit(float):
+    """The timeout of a network step in seconds, with the deadline of its call. httpcore passes it on unchanged."""
+
+    deadline: float
+    _late_until = 0.0
+
+    def __new__(cls, seconds: float, deadline: float = math.inf) -> Limit:
+        """Return a timeout in seconds, for a deadline that is an instant of `monotonic`."""
+        limit = super().__new__(cls, seconds)
+        limit.deadline = deadline
+        return limit
+
+    def left(self, timeout: type[httpx.TimeoutException]) -> float:
+        """Return the seconds that are left for the step, or raise the exception."""
+        left = self.deadline - monotonic()
+        if left <= 0:
+            raise timeout("the deadline has passed")
+        return min(self, left)
+
+    def left_to_read(self) -> float:
+        """Return the seconds that are left for a read. After the deadline, a millisecond, to read what has arrived."""
+        now = monotonic()
+        if now < self.deadline:
+            return min(self, self.deadline - now)
+        self._late_until = self._late_until or now + LATE
+        if now >= self._late_until:
+            raise httpx.ReadTimeout("the deadline has passed")
+        return 0.001
 
 
 class Call:

@@ -1,4 +1,4 @@
-"""The network: httpx's transports, with a deadline for the sync one, and a connection pool for the async one.
+"""The network: httpx's transports, with connection pools of our own, and a deadline for the sync one.
 
 httpx accepts neither a pool nor a network backend, and tools that trace or fake HTTP (OpenTelemetry, pytest-httpx)
 patch its transports. So this module, and no other, uses private names of other packages:
@@ -10,104 +10,40 @@ patch its transports. So this module, and no other, uses private names of other 
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 import socket
 import ssl
+import threading
 import weakref
-from collections.abc import AsyncIterator
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 
-from ._retry import NOT_CONNECTED, monotonic
+from ._error_mapping import AsyncTrace, Trace
+from ._retry import Limit
 
 if TYPE_CHECKING:
-    import asyncio
-
     import httpcore
 
-# If the process was stopped or the event loop blocked past the deadline, read what arrived before it for these seconds.
-LATE: Final = 0.1
-
-# By default, httpx keeps only 20 idle connections, and opens most of 100 again.
+# The connections of a client. In the async client, those of each event loop.
 _CONNECTIONS: Final = 100
-_LIMITS: Final = httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS)
 
 # The sync client checks the deadline before each slice of this many bytes.
 _SLICE: Final = 4096
 
 
-class Limit(float):
-    """The timeout of a network step in seconds, with the deadline of its call. httpcore passes it on unchanged."""
-
-    deadline: float
-    _late_until = 0.0
-
-    def __new__(cls, seconds: float, deadline: float = math.inf) -> Limit:
-        """Return a timeout in seconds, for a deadline that is an instant of `monotonic`."""
-        limit = super().__new__(cls, seconds)
-        limit.deadline = deadline
-        return limit
-
-    def left(self, timeout: type[httpx.TimeoutException]) -> float:
-        """Return the seconds that are left for the step, or raise the exception."""
-        left = self.deadline - monotonic()
-        if left <= 0:
-            raise timeout("the deadline has passed")
-        return min(self, left)
-
-    def left_to_read(self) -> float:
-        """Return the seconds that are left for a read. After the deadline, a millisecond, to read what has arrived."""
-        now = monotonic()
-        if now < self.deadline:
-            return min(self, self.deadline - now)
-        self._late_until = self._late_until or now + LATE
-        if now >= self._late_until:
-            raise httpx.ReadTimeout("the deadline has passed")
-        return 0.001
-
-
-class Trace:
-    """Notes how far a request came; an extension of httpcore.
-
-    Attributes:
-        sent: Whether a part of it was sent to its server, and not only to a proxy.
-        unused: The network stream that was opened for it, until something is sent.
-    """
-
-    sent = False
-    unused: Any = None
-
-    def __call__(self, event: str, info: dict[str, Any]) -> Any:
-        """Note an event."""
-        if event.endswith(".connect_tcp.complete"):
-            self.unused = info["return_value"]
-        elif event.endswith(".send_request_headers.started") and info["request"].method != b"CONNECT":
-            self.sent, self.unused = True, None
-
-    def raise_connect_error(self, error: BaseException) -> None:
-        """Convert an error of sending into one of connecting, if nothing was sent."""
-        if not self.sent and isinstance(error, Exception) and not isinstance(error, NOT_CONNECTED):
-            # A name look-up raises ValueError for an invalid name, and RuntimeError once the interpreter shuts down.
-            kind = httpx.ConnectTimeout if isinstance(error, httpx.TimeoutException) else httpx.ConnectError
-            raise kind(f"{type(error).__name__}: {error}") from error
-
-
-class _AsyncTrace(Trace):
-    async def __call__(self, event: str, info: dict[str, Any]) -> None:
-        super().__call__(event, info)
-
-
 class Transport(httpx.HTTPTransport):
     """The transport of the sync client."""
 
+    _pool: Any
     _inherited = False
 
     def __init__(self, proxy: httpx.Proxy | None, context: ssl.SSLContext) -> None:
-        super().__init__(proxy=proxy, verify=context, limits=_LIMITS)
-        backend: Any = _Backend(self._pool._network_backend)
-        self._pool._network_backend = backend
+        super().__init__(proxy=proxy, verify=context)
+        self._pool._network_backend = _Backend(self._pool._network_backend)
+        self._pool = _SyncPool(self._pool, threading.Semaphore(_CONNECTIONS))
         self._arguments = proxy, context
         _transports.add(self)
 
@@ -125,8 +61,7 @@ class Transport(httpx.HTTPTransport):
     def renew(self) -> None:
         """Close the connections that a forked child inherited, and leave those of its parent open."""
         self._inherited = True
-        for connection in self._pool.connections:
-            connection.close()
+        self._pool.close()
         Transport.__init__(self, *self._arguments)  # threads of the parent can hold the locks of the pool
 
     def __del__(self) -> None:
@@ -189,14 +124,14 @@ class AsyncTransport(httpx.AsyncBaseTransport):
 
         loop, (proxy, context) = asyncio.get_running_loop(), self._arguments
         if loop not in self._by_loop:
-            transport = self._by_loop[loop] = httpx.AsyncHTTPTransport(proxy=proxy, verify=context, limits=_LIMITS)
-            pool: Any = _AsyncPool(transport._pool, asyncio.Semaphore(_CONNECTIONS))
-            transport._pool = pool
+            transport: Any = httpx.AsyncHTTPTransport(proxy=proxy, verify=context)
+            transport._pool = _AsyncPool(transport._pool, asyncio.Semaphore(_CONNECTIONS))
+            self._by_loop[loop] = transport
         return self._by_loop[loop]
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request."""
-        trace = request.extensions["trace"] = _AsyncTrace()
+        trace = request.extensions["trace"] = AsyncTrace()
         try:
             return await self._of_running_loop().handle_async_request(request)
         except BaseException as error:
@@ -215,14 +150,74 @@ class AsyncTransport(httpx.AsyncBaseTransport):
         self._by_loop = weakref.WeakKeyDictionary()
 
 
-class _AsyncPool:
-    # httpcore's own pool loses a slot if a request is cancelled while it gets its connection or closes its response.
+class _Pool:
+    """The connections of a pool. All of them are to the same origin.
 
-    def __init__(self, factory: httpcore.AsyncConnectionPool, slots: asyncio.Semaphore) -> None:
-        self._new_connection, self._slots = factory.create_connection, slots
-        self._idle: list[httpcore.AsyncConnectionInterface] = []
+    httpcore's own pools lose a slot if a request ends while it waits for its connection or closes its response, and if
+    a TLS handshake through a proxy fails.
+    """
+
+    def __init__(self, factory: httpcore.ConnectionPool | httpcore.AsyncConnectionPool, slots: Any) -> None:
+        self._new_connection: Callable[[httpcore.Origin], Any] = factory.create_connection
+        self._slots, self._lock = slots, threading.Lock()
+        self._connections: set[Any] = set()
+        self._idle: deque[Any] = deque()  # the last one was used last
         self._closed = False
 
+    def _take(self, origin: httpcore.Origin) -> tuple[Any, list[Any]]:
+        """Return a connection, and the idle ones that have to be closed since they expired."""
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("the client was closed")
+            expired = []
+            while self._idle and self._idle[0].has_expired():
+                expired.append(self._idle.popleft())
+            while self._idle and self._idle[-1].has_expired():
+                expired.append(self._idle.pop())
+            connection = self._idle.pop() if self._idle else self._new_connection(origin)
+            self._connections.difference_update(expired)
+            self._connections.add(connection)
+            return connection, expired
+
+    def _put(self, connection: Any) -> bool:
+        """Take back a slot and its connection, if any. Return whether that has to be closed."""
+        with self._lock:
+            kept = connection and connection.is_idle() and not connection.has_expired() and not self._closed
+            if kept:
+                self._idle.append(connection)
+            else:
+                self._connections.discard(connection)
+        self._slots.release()
+        return connection is not None and not kept
+
+
+class _SyncPool(_Pool):
+    def handle_request(self, request: httpcore.Request) -> httpcore.Response:
+        if not self._slots.acquire(timeout=request.extensions["timeout"]["pool"]):
+            raise httpx.PoolTimeout("all connections are in use")
+        connection = None
+        try:
+            connection, expired = self._take(request.url.origin)
+            for each in expired:
+                each.close()
+            response: httpcore.Response = connection.handle_request(request)
+        except BaseException:
+            self.release(connection)
+            raise
+        response.stream = _PoolStream(self, connection, response.stream)
+        return response
+
+    def release(self, connection: Any) -> None:
+        if self._put(connection):
+            connection.close()
+
+    def close(self) -> None:
+        self._closed = True
+        for connection in list(self._connections):  # those in use too, which ends their calls
+            connection.close()
+
+
+class _AsyncPool(_Pool):
     async def handle_async_request(self, request: httpcore.Request) -> httpcore.Response:
         import asyncio
 
@@ -233,49 +228,58 @@ class _AsyncPool:
             raise httpx.PoolTimeout("all connections are in use") from None
         connection = None
         try:
-            while self._idle and connection is None:
-                connection = self._idle.pop()
-                if connection.has_expired():
-                    await connection.aclose()
-                    connection = None
-            connection = connection or self._new_connection(request.url.origin)
-            response = await connection.handle_async_request(request)
+            connection, expired = self._take(request.url.origin)
+            await _close_all(expired)
+            response: httpcore.Response = await connection.handle_async_request(request)
         except BaseException:
             await self.release(connection)
             raise
-        response.stream = _AsyncPoolStream(self, connection, response.stream)
+        response.stream = _PoolStream(self, connection, response.stream)
         return response
 
-    async def release(self, connection: httpcore.AsyncConnectionInterface | None) -> None:
-        self._slots.release()  # before the first await, which can be cancelled
-        if connection is None:
-            return
-        if connection.is_idle() and not connection.has_expired() and not self._closed:
-            self._idle.append(connection)
-        else:
+    async def release(self, connection: Any) -> None:
+        if self._put(connection):
             await connection.aclose()
 
     async def aclose(self) -> None:
         self._closed = True  # those in use are closed when they are released
-        while self._idle:
-            await self._idle.pop().aclose()
+        await _close_all(self._idle)
 
 
-class _AsyncPoolStream:
-    def __init__(self, pool: _AsyncPool, connection: httpcore.AsyncConnectionInterface, stream: Any) -> None:
-        self._pool: _AsyncPool | None = pool
-        self._connection, self._stream = connection, stream
+async def _close_all(connections: list[Any] | deque[Any]) -> None:
+    if connections:
+        try:
+            await connections.pop().aclose()
+        finally:  # also if it was cancelled
+            await _close_all(connections)
+
+
+class _PoolStream:
+    def __init__(self, pool: Any, connection: Any, stream: Any) -> None:
+        self._pool, self._connection, self._stream = pool, connection, stream
+        self._closed = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._stream)
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return aiter(self._stream)
 
+    def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            try:
+                self._stream.close()
+            finally:
+                self._pool.release(self._connection)
+
     async def aclose(self) -> None:
-        pool, self._pool = self._pool, None
-        if pool is not None:
+        if not self._closed:
+            self._closed = True
             try:
                 await self._stream.aclose()
             finally:
-                await pool.release(self._connection)
+                await self._pool.release(self._connection)
 
 
 def has_left_over(response: httpx.Response) -> bool:

@@ -154,7 +154,7 @@ FIGURES = (
             f"command {command}",
             "ms",
             # The import of this package, click and rich. httpx imports the last two as well, for a command of its own.
-            (Goal("command httpx", '`python -c "import httpx"`', 2.2),),
+            (Goal("command httpx", '`python -c "import httpx"`', 2.3),),
         )
         for command in ("--help", "roles")
     ),
