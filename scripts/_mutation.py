@@ -8,7 +8,7 @@ line that tests execute only in another process counts as untested.
 The sample is random, but the same code gives the same sample, even after a file is renamed. Compare the score of all
 modules: a single module has too few mutants for its score to mean much.
 
-A run takes about 20 minutes on two cores. Do not edit the project until it ends.
+A run takes about 50 minutes on two cores. Do not edit the project until it ends.
 """
 
 from __future__ import annotations

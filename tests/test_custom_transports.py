@@ -13,7 +13,7 @@ from incident_io_keys import APIConnectionError, IncidentIOError, InternalServer
 from .calls import CALLS, response_to
 from .conftest import CANARY, Make
 from .connections import KeyServer
-from .streams import Stream
+from .streams import Stream, responding
 from .twins import Blocking
 
 
@@ -126,3 +126,12 @@ def test_a_deadline_that_passes_while_a_response_is_closed_does_not_change_the_o
             with KeysClient(CANARY, transport=httpx.MockTransport(lambda _: good)) as undisturbed:
                 assert CALLS[name](keys) == CALLS[name](undisturbed)
     keys.end()
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_body_of_many_small_parts_takes_no_longer_than_the_deadline(make: Make, name: str) -> None:
+    response = response_to(name)
+    content = b" " * 1_000 + response.content if response.content else b""
+    stream = Stream(*(bytes([byte]) for byte in content))
+    transport = httpx.MockTransport(lambda _: httpx.Response(response.status_code, stream=stream))
+    assert CALLS[name](make(transport=transport, deadline=1)) == CALLS[name](make(transport=responding(response)))

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import html
 import re
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 from urllib.parse import quote
-
-if TYPE_CHECKING:
-    from .tokens import Token
 
 REDACTED: Final = "<redacted>"
 _TOKEN_SHAPED: Final = re.compile(r"inc_[0-9A-Za-z_-]{8,}")
@@ -16,7 +13,11 @@ _TOKEN_SHAPED: Final = re.compile(r"inc_[0-9A-Za-z_-]{8,}")
 _SHORTEST_SECRET: Final = 8
 
 
-def redact(text: str, token: Token | None = None) -> str:
+class _Secret(Protocol):
+    def reveal(self) -> str: ...
+
+
+def redact(text: str, token: _Secret | None = None) -> str:
     """Mask everything that looks like a token, and the given token as it is, as HTML and as part of a URL."""
     if token is not None and len(token.reveal()) >= _SHORTEST_SECRET:
         for escape in (str, html.escape, quote):
