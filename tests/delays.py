@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 from unittest import mock
 
 
@@ -12,19 +12,21 @@ from unittest import mock
 def skip_delays() -> Iterator[list[float]]:
     """Skip all delays within the `with` block. The yielded list has those skipped so far, in seconds."""
     from incident_io_keys._base_client import AsyncClient, SyncClient
+    from incident_io_keys.custody import _drive
 
     delays: list[float] = []
 
-    async def skip(_: float) -> None:
-        await asyncio.sleep(0)
+    def skipped(wait: Callable[..., Any]) -> Callable[..., Any]:
+        def skip(client: object, seconds: float) -> Any:
+            delays.append(seconds)
+            return wait(client, 0)
 
-    async def wait(_: AsyncClient, seconds: float) -> None:
-        delays.append(seconds)
+        return skip
 
     with (
-        mock.patch.object(SyncClient, "_wait", lambda _, seconds: delays.append(seconds)),
-        mock.patch.object(AsyncClient, "_wait", wait),
-        mock.patch("incident_io_keys.custody._drive._sleep"),
-        mock.patch("incident_io_keys.custody._drive._sleep_async", skip),
+        mock.patch.object(SyncClient, "_wait", skipped(SyncClient._wait)),
+        mock.patch.object(AsyncClient, "_wait", skipped(AsyncClient._wait)),
+        mock.patch.object(_drive, "_sleep"),
+        mock.patch.object(_drive, "_sleep_async", lambda _, sleep=_drive._sleep_async: sleep(0)),
     ):
         yield delays

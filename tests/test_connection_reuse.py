@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from incident_io_keys import InvalidResponseError, KeysClient, Token
+from incident_io_keys import APIStatusError, InvalidResponseError, KeysClient, Token
 
 from .calls import DEFINITION
 from .conftest import Make
@@ -24,6 +24,9 @@ from .trust import trusted_context
 
 # The response that must not be taken for that of another request.
 FOREIGN = http(json.dumps({"api_key": key_of("B"), "token": TOKEN}).encode())
+
+# As many bytes as httpcore reads at once.
+FOREIGN_OF_64_KB = http(FOREIGN.partition(b"\r\n\r\n")[2] + b" " * (65_536 - len(FOREIGN) - 2))
 
 # What follows the response to `show("B")` or `delete("B")`. The second segment arrives once the call has returned.
 LEFTOVERS: dict[str, tuple[str, list[bytes]]] = {
@@ -35,6 +38,8 @@ LEFTOVERS: dict[str, tuple[str, list[bytes]]] = {
     "a 204 with a body": ("delete", [b"HTTP/1.1 204 X\r\nContent-Length: %d\r\n\r\n" % len(FOREIGN) + FOREIGN]),
     "a 204 that announces a body": ("delete", [b"HTTP/1.1 204 X\r\nContent-Length: 9\r\n\r\n"]),
     "a 204 that announces chunks": ("delete", [b"HTTP/1.1 204 X\r\nTransfer-Encoding: chunked\r\n\r\n"]),
+    "a second response after 64 kB": ("show", [FOREIGN_OF_64_KB + FOREIGN]),
+    "a 304 that announces a body": ("show", [b"HTTP/1.1 304 X\r\nContent-Length: 9\r\n\r\n"]),
     "a 204 whose body arrives later": ("delete", [b"HTTP/1.1 204 X\r\n\r\n", FOREIGN]),
 }
 
@@ -132,7 +137,8 @@ def transport(request: pytest.FixtureRequest) -> httpx.HTTPTransport | httpx.Asy
 
 def use(server: Server, keys: Any, first: str, name: str) -> None:
     """Send the first request, and then another one, which has to get its own response over another connection."""
-    assert getattr(keys, first)("B") is None or first == "show"
+    with contextlib.suppress(APIStatusError):
+        assert getattr(keys, first)("B") is None or first == "show"
     server.returned.set()
     assert server.sent.wait(10)
     found, expected = NEXT[name](keys)

@@ -135,3 +135,28 @@ def test_a_body_of_many_small_parts_takes_no_longer_than_the_deadline(make: Make
     stream = Stream(*(bytes([byte]) for byte in content))
     transport = httpx.MockTransport(lambda _: httpx.Response(response.status_code, stream=stream))
     assert CALLS[name](make(transport=transport, deadline=1)) == CALLS[name](make(transport=responding(response)))
+
+
+def test_a_tool_that_wraps_the_transport_can_read_and_close_the_response(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inner, inner_async = httpx.HTTPTransport.handle_request, httpx.AsyncHTTPTransport.handle_async_request
+
+    def handle(self: Any, request: httpx.Request) -> httpx.Response:
+        response = inner(self, request)
+        response.read()
+        response.stream.close()  # type: ignore[union-attr]
+        return response
+
+    async def handle_async(self: Any, request: httpx.Request) -> httpx.Response:
+        response = await inner_async(self, request)
+        await response.aread()
+        await response.stream.aclose()  # type: ignore[union-attr]
+        return response
+
+    monkeypatch.setattr(httpx.HTTPTransport, "handle_request", handle)
+    monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", handle_async)
+    with KeyServer().running() as server:
+        keys = make(base_url=server.url)
+        assert [keys.show(key_id).id for key_id in ("a", "b")] == ["a", "b"]
+        assert len(set(server.ports)) == 1

@@ -48,8 +48,9 @@ def in_chunks(connection: Connection) -> None:
         whole(connection)
         return
     connection.send(http(b"", chunked=True).removesuffix(b"0\r\n\r\n0\r\n\r\n"))
-    for byte in body:
-        connection.send(b"1\r\n%c\r\n" % byte)
+    for begin in range(0, len(body), len(body) // PARTS + 1):
+        part = body[begin : begin + len(body) // PARTS + 1]
+        connection.send(b"%x\r\n%s\r\n" % (len(part), part))
     connection.send(b"0\r\n\r\n")
 
 
@@ -57,7 +58,7 @@ RESPONSES: dict[str, Callable[[Connection], None]] = {
     "whole": whole,
     "a large body": large,
     "head and body in parts": in_parts,
-    "one byte in each chunk": in_chunks,
+    "many chunks": in_chunks,
 }
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import gc
 import socket
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -20,6 +22,7 @@ from . import programs
 from .conftest import CANARY, Make
 from .connections import KeyServer
 from .faults import FaultServer
+from .streams import responding
 from .turns import TurnServer, turn
 
 CONNECTIONS = 100
@@ -56,6 +59,25 @@ def test_calls_that_get_no_connection_in_time_use_up_none() -> None:
                         impatient.show("late")
                     assert not caught.value.may_have_applied
             assert results == [str(number) for number in range(CONNECTIONS)]
+
+
+def test_tasks_that_get_no_connection_in_time_use_up_none() -> None:
+    async def main() -> None:
+        async with TurnServer().running() as server, AsyncKeysClient(CANARY, base_url=server.url, attempts=1) as keys:
+            impatient = keys.with_options(timeout=httpx.Timeout(10, pool=0.001))
+            server.hold = CONNECTIONS + 1
+            for _ in range(2):
+                calls = [asyncio.create_task(keys.show(str(number))) for number in range(CONNECTIONS)]
+                while len(server.waiting) < CONNECTIONS:
+                    await turn()
+                for _ in range(CONNECTIONS):
+                    with pytest.raises(APITimeoutError, match="all connections are in use") as caught:
+                        await impatient.show("late")
+                    assert not caught.value.may_have_applied
+                server.release()
+                assert [key.id for key in await asyncio.gather(*calls)] == [str(each) for each in range(CONNECTIONS)]
+
+    asyncio.run(main())
 
 
 def test_a_call_that_waits_for_a_connection_sends_nothing_once_the_client_is_closed() -> None:
@@ -106,6 +128,20 @@ def test_a_client_closes_idle_connections_that_the_server_has_ended() -> None:
         server.released.set()
         keys.show("next")
         assert server.wait_until(lambda: len(server.open_ports) == 1)
+
+
+def test_a_client_closes_old_idle_connections_while_it_uses_a_newer_one() -> None:
+    with KeyServer().running() as server, KeysClient(CANARY, base_url=server.url) as keys:
+        with in_use(keys, server):
+            pass
+        server.released.set()
+        keys.show("newest")
+        newest = server.open_ports[server.ports[-1]]
+        for connection in {*server.open_ports.values()} - {newest}:
+            connection.shutdown(socket.SHUT_WR)
+        keys.show("next")
+        assert server.wait_until(lambda: [*server.open_ports.values()] == [newest])
+        assert server.ports[-1] == server.ports[-2]
 
 
 def test_an_async_client_closes_idle_connections_that_the_server_has_ended() -> None:
@@ -184,3 +220,67 @@ def test_a_foreign_exception_of_the_network_is_a_connection_error(
     with server.running(), pytest.raises(APIConnectionError, match="LookupError: foreign") as caught:
         make(base_url=server.url, attempts=1).rotate("01F")
     assert caught.value.may_have_applied
+
+
+INTERRUPTED = """
+import gc, signal
+keys = KeysClient(TOKEN, base_url=URL, attempts=1)
+calls = 0
+
+def call(*_):
+    global calls
+    calls += 1
+    keys.show("nested")
+
+class Key:
+    def __init__(self):
+        self.itself = self
+
+    def __del__(self):
+        call()
+
+signal.signal(signal.SIGALRM, call)
+for number in range(300):
+    gc.set_threshold(1 + number % 60)  # the collector runs at another place each time
+    Key()
+    signal.setitimer(signal.ITIMER_REAL, 0.0007)
+    keys.show("01F")
+    while signal.getitimer(signal.ITIMER_REAL)[0]:
+        pass
+gc.collect()
+keys.close()
+print(calls)
+"""
+
+
+def test_a_signal_handler_and_a_finalizer_can_make_a_call_while_another_begins_or_ends() -> None:
+    with KeyServer().running() as server:
+        assert programs.run(INTERRUPTED, server.url) == "600\n"
+
+
+@pytest.mark.parametrize("status", [200, 404, 500])
+def test_an_error_is_not_part_of_a_reference_cycle(status: int) -> None:
+    def error_of_a_call() -> weakref.ref[Exception]:
+        with KeysClient(CANARY, transport=transport, attempts=1) as keys:
+            try:
+                keys.rotate("01F")
+            except IncidentIOError as error:
+                return weakref.ref(error)
+        raise AssertionError
+
+    async def error_of_an_async_call() -> weakref.ref[Exception]:
+        async with AsyncKeysClient(CANARY, transport=transport, attempts=1) as keys:
+            try:
+                await keys.rotate("01F")
+            except IncidentIOError as error:
+                return weakref.ref(error)
+        raise AssertionError
+
+    transport = responding(httpx.Response(status))
+    gc.collect()
+    gc.disable()
+    try:
+        assert error_of_a_call()() is None
+        assert asyncio.run(error_of_an_async_call())() is None
+    finally:
+        gc.enable()

@@ -243,10 +243,12 @@ def test_an_async_client_opens_a_connection_in_each_event_loop() -> None:
         keys = AsyncKeysClient(CANARY, base_url=server.url)
         asyncio.run(use(keys))
         asyncio.run(use(keys))
+        asyncio.run(use(keys))
+        gc.collect()
+        assert server.wait_until(lambda: len(server.open_ports) <= 2), "connections of ended loops are dropped"
         asyncio.run(keys.aclose())
-        first, second = set(server.ports[:2]), set(server.ports[2:])
-        assert len(first) == len(second) == 1
-        assert first != second
+        assert len({*server.ports}) == 3
+        assert len({*server.ports[:2]}) == len({*server.ports[2:4]}) == len({*server.ports[4:]}) == 1
 
 
 def test_a_client_can_be_neither_pickled_nor_copied_and_shows_no_token(make: Make, mock: MockAPI) -> None:

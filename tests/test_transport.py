@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from incident_io_keys import APIConnectionError, APITimeoutError
+from incident_io_keys import APIConnectionError, APITimeoutError, KeysClient
 from incident_io_keys.testing import MockAPI
 
 from .conftest import CANARY, Make
@@ -121,6 +121,22 @@ def test_a_large_request_arrives_complete(make: Make, mock: MockAPI) -> None:
             name="a", role_names=[], team_ids=team_ids, team_role_names=["schedules_editor"]
         )
     assert list(issued.api_key.team_ids) == team_ids
+
+
+def test_no_connection_is_opened_if_a_name_look_up_takes_longer_than_the_deadline(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def resolve(*_: object, **__: object) -> list[Any]:
+        threading.Event().wait(0.02)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", server.server_port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    with KeyServer().running() as server:
+        url = server.url.replace("127.0.0.1", "localhost")
+        with KeysClient(CANARY, base_url=url, deadline=0.01) as keys, pytest.raises(APITimeoutError) as caught:
+            keys.create(name="a", role_names=[])
+    assert server.ports == []
+    assert not caught.value.may_have_applied
 
 
 def test_nothing_is_sent_after_the_deadline(make: Make) -> None:

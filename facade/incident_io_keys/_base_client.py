@@ -232,7 +232,7 @@ class SyncClient(BaseClient[TokenSource, httpx.BaseTransport]):
             exchange.finish()
         finally:
             try:
-                if connection := exchange.unusable_connection():
+                if connection := exchange.unusable_connection(response):
                     connection.close()
             finally:
                 response.close()
@@ -318,7 +318,7 @@ class AsyncClient(BaseClient[AsyncTokenSource, httpx.AsyncBaseTransport]):
             exchange.finish()
         finally:
             try:
-                if connection := exchange.unusable_connection():
+                if connection := exchange.unusable_connection(response):
                     await connection.aclose()
             finally:
                 await response.aclose()

@@ -101,18 +101,16 @@ class Exchange:
         self._check_size(len(self._complete.content))
         self._parse(self._complete)
 
-    def unusable_connection(self) -> Any:
-        """Return the connection if it must not be reused; None otherwise."""
-        if self.response is None:
-            return None
-        headers = self.response.headers
-        # A 204 has no body, whatever its headers say. A body that arrives later would be read as the next response.
+    def unusable_connection(self, response: httpx.Response) -> Any:
+        """Return the connection of the response if it must not be reused; None otherwise."""
+        headers = response.headers
+        # A 204 or 304 has no body, whatever its headers say. One that arrives later would be read as the next response.
         body = "Transfer-Encoding" in headers or headers.get("Content-Length", "0") != "0"
         understood = self._settled and not isinstance(self.failure, InvalidResponseError)
-        if understood and not (body and self.response.status_code == 204) and not has_left_over(self.response):
+        if understood and not (body and response.status_code in (204, 304)) and not has_left_over(response):
             return None
         # Other requests share a connection of HTTP/2, which tells them apart.
-        return None if self.response.http_version == "HTTP/2" else self.response.extensions.get("network_stream")
+        return None if response.http_version == "HTTP/2" else response.extensions.get("network_stream")
 
     @property
     def _largest_body(self) -> int:
@@ -160,7 +158,10 @@ class Exchange:
         self.response = self._complete = self.failure = None
         if raised is not None and raised is not error:
             strip_tracebacks(raised, self.token, outer=self._handled)
-            raise raised
+            try:
+                raise raised
+            finally:
+                del raised, error  # or its traceback would refer to itself
         return raised is None
 
     def _error_to_raise(self, error: BaseException | None) -> BaseException | None:

@@ -140,10 +140,11 @@ class Call:
 
     def final_error(self, error: IncidentIOError) -> IncidentIOError:
         """Return the error of the call: the last one; or the one before it if the last attempt did not begin."""
-        if self._failure is None or self._failure is error:
+        failure, self._failure = self._failure, None  # the traceback of an error refers to its call
+        if failure is None or failure is error:
             return error
-        self._failure.add_note(f"It was not retried: {error}")
-        return self._failure
+        failure.add_note(f"It was not retried: {error}")
+        return failure
 
 
 def is_retryable(effect: Effect, error: IncidentIOError) -> bool:

@@ -13,10 +13,11 @@ import contextlib
 import os
 import socket
 import ssl
-import threading
 import weakref
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final
 
 import httpx
@@ -25,6 +26,8 @@ from ._error_mapping import AsyncTrace, Trace
 from ._retry import Limit
 
 if TYPE_CHECKING:
+    import asyncio
+
     import httpcore
 
 # The connections of a client. In the async client, those of each event loop.
@@ -43,7 +46,10 @@ class Transport(httpx.HTTPTransport):
     def __init__(self, proxy: httpx.Proxy | None, context: ssl.SSLContext) -> None:
         super().__init__(proxy=proxy, verify=context)
         self._pool._network_backend = _Backend(self._pool._network_backend)
-        self._pool = _SyncPool(self._pool, threading.Semaphore(_CONNECTIONS))
+        slots: SimpleQueue[None] = SimpleQueue()
+        for _ in range(_CONNECTIONS):
+            slots.put(None)
+        self._pool = _SyncPool(self._pool, slots, partial(slots.put, None))
         self._arguments = proxy, context
         _transports.add(self)
 
@@ -116,7 +122,7 @@ class AsyncTransport(httpx.AsyncBaseTransport):
 
     def __init__(self, proxy: httpx.Proxy | None, context: ssl.SSLContext) -> None:
         self._arguments = proxy, context
-        self._by_loop: weakref.WeakKeyDictionary[Any, httpx.AsyncHTTPTransport] = weakref.WeakKeyDictionary()
+        self._by_loop: dict[asyncio.AbstractEventLoop, httpx.AsyncHTTPTransport] = {}
         _transports.add(self)
 
     def _of_running_loop(self) -> httpx.AsyncHTTPTransport:
@@ -124,8 +130,11 @@ class AsyncTransport(httpx.AsyncBaseTransport):
 
         loop, (proxy, context) = asyncio.get_running_loop(), self._arguments
         if loop not in self._by_loop:
+            for ended in [each for each in list(self._by_loop) if each.is_closed()]:
+                self._by_loop.pop(ended, None)
             transport: Any = httpx.AsyncHTTPTransport(proxy=proxy, verify=context)
-            transport._pool = _AsyncPool(transport._pool, asyncio.Semaphore(_CONNECTIONS))
+            slots = asyncio.Semaphore(_CONNECTIONS)
+            transport._pool = _AsyncPool(transport._pool, slots, slots.release)
             self._by_loop[loop] = transport
         return self._by_loop[loop]
 
@@ -147,7 +156,7 @@ class AsyncTransport(httpx.AsyncBaseTransport):
     def renew(self) -> None:
         """Keep inherited connections: closing them would change the selector of the parent, and deleting them warns."""
         _inherited.append(self._by_loop)
-        self._by_loop = weakref.WeakKeyDictionary()
+        self._by_loop = {}
 
 
 class _Pool:
@@ -157,44 +166,50 @@ class _Pool:
     a TLS handshake through a proxy fails.
     """
 
-    def __init__(self, factory: httpcore.ConnectionPool | httpcore.AsyncConnectionPool, slots: Any) -> None:
-        self._new_connection: Callable[[httpcore.Origin], Any] = factory.create_connection
-        self._slots, self._lock = slots, threading.Lock()
+    def __init__(self, factory: Any, slots: Any, release_slot: Callable[[], object]) -> None:
+        self._new_connection, self._slots, self._release_slot = factory.create_connection, slots, release_slot
         self._connections: set[Any] = set()
         self._idle: deque[Any] = deque()  # the last one was used last
         self._closed = False
 
+    # There is no lock, since a signal handler or a finalizer can make a call while its thread runs this code.
+
     def _take(self, origin: httpcore.Origin) -> tuple[Any, list[Any]]:
         """Return a connection, and the idle ones that have to be closed since they expired."""
-        with self._lock:
-            if self._closed:
-                raise RuntimeError("the client was closed")
-            expired = []
-            while self._idle and self._idle[0].has_expired():
-                expired.append(self._idle.popleft())
-            while self._idle and self._idle[-1].has_expired():
-                expired.append(self._idle.pop())
-            connection = self._idle.pop() if self._idle else self._new_connection(origin)
-            self._connections.difference_update(expired)
-            self._connections.add(connection)
-            return connection, expired
+        connection, expired = None, []
+        with contextlib.suppress(IndexError):
+            while (newest := self._idle.pop()).has_expired():
+                expired.append(newest)
+            connection = newest
+            while (oldest := self._idle.popleft()).has_expired():
+                expired.append(oldest)
+            self._idle.appendleft(oldest)
+        connection = connection or self._new_connection(origin)
+        self._connections.difference_update(expired)
+        self._connections.add(connection)
+        if self._closed:
+            raise RuntimeError("the client was closed")
+        return connection, expired
 
     def _put(self, connection: Any) -> bool:
         """Take back a slot and its connection, if any. Return whether that has to be closed."""
-        with self._lock:
+        try:
             kept = connection and connection.is_idle() and not connection.has_expired() and not self._closed
             if kept:
                 self._idle.append(connection)
             else:
                 self._connections.discard(connection)
-        self._slots.release()
-        return connection is not None and not kept
+            return connection is not None and not kept
+        finally:
+            self._release_slot()
 
 
 class _SyncPool(_Pool):
     def handle_request(self, request: httpcore.Request) -> httpcore.Response:
-        if not self._slots.acquire(timeout=request.extensions["timeout"]["pool"]):
-            raise httpx.PoolTimeout("all connections are in use")
+        try:
+            self._slots.get(timeout=request.extensions["timeout"]["pool"])
+        except Empty:
+            raise httpx.PoolTimeout("all connections are in use") from None
         connection = None
         try:
             connection, expired = self._take(request.url.origin)

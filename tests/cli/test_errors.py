@@ -10,7 +10,9 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
 from incident_io_keys import APITimeoutError, InvalidResponseError, KeysClient
@@ -280,3 +282,21 @@ def test_what_cannot_be_told_is_done_all_the_same(keys: KeysClient, tmp_path: Pa
         done = subprocess.run(command, stderr=full, stdout=subprocess.PIPE, text=True, check=False, timeout=60)
     assert done.returncode == 0
     assert json.loads(done.stdout)["id"] == by_name(keys, "a").id
+
+
+def test_a_token_that_is_gone_in_the_middle_is_a_mistake(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Removing(MockAPI):
+        def respond(self, request: httpx.Request) -> Any:
+            monkeypatch.delenv("INCIDENT_API_KEY", raising=False)
+            return super().respond(request)
+
+    mock = Removing()
+    for number in range(251):  # two pages
+        mock.add_key(f"key {number}")
+    with mock.serve() as server:
+        monkeypatch.setenv("INCIDENT_ENDPOINT", server.url)
+        monkeypatch.setenv("INCIDENT_API_KEY", mock.token.reveal())
+        result = run("list", "--output=json")
+    error = json.loads(result.err)["error"]
+    assert (result.code, error["kind"]) == (USER, "usage")
+    assert "the environment variable INCIDENT_API_KEY is missing or blank" in error["message"]

@@ -323,8 +323,8 @@ MUTANTS = [
     Mutant(
         "the async client forgets the grace period",
         "async_client.py",
-        "(self, *args, **kwargs)",
-        "(self, *args, **{**kwargs, **({'grace_period_minutes': 30} if 'grace_period_minutes' in kwargs else {})})",
+        "rotate_key(id, grace_period_minutes=grace_period_minutes)",
+        "rotate_key(id, grace_period_minutes=30)",
         ASYNC,
     ),
     Mutant(

@@ -259,22 +259,23 @@ def is_accepted(client: Client, key_id: str, token: Token) -> Steps[bool]:
     with_it = client.with_token(token)
     # Only a token that is none is refused with 401. One whose key may not manage keys gets a 403, one that may, but not
     # see this one, a 404, and a success is one also where its body has drifted.
-    for delay in (*_DELAYS, None):
+    delays = iter(_DELAYS)
+    while True:
         try:
             yield from api(with_it.show, key_id)
         except AuthenticationError:
-            if delay is not None:
-                yield from pause(client, delay)
-                continue
-            return False
+            delay = next(delays, None)
+            if delay is None:
+                return False
+            yield from pause(client, delay)
+            continue
         except (PermissionDeniedError, NotFoundError) as error:
             if error.type is None:
                 raise  # some gateway says so, and not the API
         except InvalidResponseError as error:
             if error.path == "$":
                 raise  # no JSON object: of a gateway too
-        break
-    return True
+        return True
 
 
 def _not_kept(token: Token, opened: Opened, entry: Entry, reason: str, *, kept: bool = False) -> CustodyError:
