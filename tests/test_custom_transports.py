@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import pytest
 
-from incident_io_keys import APIConnectionError, IncidentIOError, InternalServerError, KeysClient
+from incident_io_keys import APIConnectionError, AsyncKeysClient, IncidentIOError, InternalServerError, KeysClient
 
 from .calls import CALLS, response_to
 from .conftest import CANARY, Make
@@ -156,7 +158,21 @@ def test_a_tool_that_wraps_the_transport_can_read_and_close_the_response(
 
     monkeypatch.setattr(httpx.HTTPTransport, "handle_request", handle)
     monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", handle_async)
+
+    async def show_together(keys: AsyncKeysClient) -> list[str]:
+        return [key.id for key in await asyncio.gather(keys.show("c"), keys.show("d"))]
+
     with KeyServer().running() as server:
-        keys = make(base_url=server.url)
+        keys = make(base_url=server.url, attempts=1)
         assert [keys.show(key_id).id for key_id in ("a", "b")] == ["a", "b"]
         assert len(set(server.ports)) == 1
+        if isinstance(keys, Blocking):  # each of two calls needs a connection of its own
+            assert keys.run(show_together(keys.client)) == ["c", "d"]
+            return
+        start = threading.Barrier(2)
+        server.immediate = 0
+        with ThreadPoolExecutor(2) as threads:
+            calls = [threads.submit(lambda each: (start.wait(), keys.show(each))[1].id, each) for each in ("c", "d")]
+            assert server.wait_until(lambda: len(server.ports) == 4)
+            server.released.set()
+            assert [call.result() for call in calls] == ["c", "d"]

@@ -28,6 +28,11 @@ from .turns import TurnServer, turn
 CONNECTIONS = 100
 
 
+def context_of(error: BaseException | None) -> BaseException | None:
+    """Return the exception that a traceback shows above an error."""
+    return error and (error.__cause__ or (None if error.__suppress_context__ else error.__context__))
+
+
 @contextmanager
 def in_use(keys: KeysClient, server: KeyServer) -> Iterator[list[Any]]:
     """Use all connections in the block, and yield the results of these calls, which are there after it."""
@@ -58,6 +63,7 @@ def test_calls_that_get_no_connection_in_time_use_up_none() -> None:
                     with pytest.raises(APITimeoutError, match="all connections are in use") as caught:
                         impatient.show("late")
                     assert not caught.value.may_have_applied
+                    assert context_of(caught.value.__cause__) is None
             assert results == [str(number) for number in range(CONNECTIONS)]
 
 
@@ -74,6 +80,7 @@ def test_tasks_that_get_no_connection_in_time_use_up_none() -> None:
                     with pytest.raises(APITimeoutError, match="all connections are in use") as caught:
                         await impatient.show("late")
                     assert not caught.value.may_have_applied
+                    assert context_of(caught.value.__cause__) is None
                 server.release()
                 assert [key.id for key in await asyncio.gather(*calls)] == [str(each) for each in range(CONNECTIONS)]
 

@@ -48,6 +48,10 @@ class Blocking:
     def close(self) -> None:
         self._loop.run(self.client.aclose())
 
+    def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """Run a coroutine in the event loop of the client."""
+        return self._loop.run(coroutine)
+
     def end(self) -> None:
         """End the event loop."""
         self._loop.close()
