@@ -152,7 +152,7 @@ class BaseClient(Generic[SourceT, TransportT]):
         if (left := call.seconds_left()) <= 0:
             raise not_sent_in_time(call, self._credentials.name)
         # A pool or a custom transport knows no deadline, so no step may take longer than what is left. In the async
-        # client, only its timer may end the call, since it waits for a response that has already arrived.
+        # client, only its timer may end the call, since it allows for reading a response that has arrived in time.
         most = math.inf if self._asynchronous else left
         steps = self._limits.timeout.as_dict().items()
         timeout = {

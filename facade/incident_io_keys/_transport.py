@@ -68,7 +68,7 @@ class Transport(httpx.HTTPTransport):
         """Close the connections that a forked child inherited, and leave those of its parent open."""
         self._inherited = True
         self._pool.close()
-        Transport.__init__(self, *self._arguments)  # threads of the parent can hold the locks of the pool
+        Transport.__init__(self, *self._arguments)  # the child lacks the threads that would give slots back
 
     def __del__(self) -> None:
         if self._inherited:  # the child does not know that it has a client to close
@@ -176,6 +176,8 @@ class _Pool:
 
     def _take(self, origin: httpcore.Origin) -> tuple[Any, list[Any]]:
         """Return a connection, and the idle ones that have to be closed since they expired."""
+        if self._closed:
+            raise RuntimeError("the client was closed")
         connection, expired = None, []
         with contextlib.suppress(IndexError):
             while (newest := self._idle.pop()).has_expired():
@@ -187,8 +189,6 @@ class _Pool:
         connection = connection or self._new_connection(origin)
         self._connections.difference_update(expired)
         self._connections.add(connection)
-        if self._closed:
-            raise RuntimeError("the client was closed")
         return connection, expired
 
     def _put(self, connection: Any) -> bool:
