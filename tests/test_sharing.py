@@ -10,6 +10,7 @@ import json
 import os
 import pickle
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -186,6 +187,23 @@ def test_a_child_that_closes_the_client_leaves_the_connection_of_its_parent_open
         keys.show("c")
         assert len(server.ports) == 2
         assert len(set(server.ports)) == 1
+
+
+def test_a_child_that_drops_the_client_leaves_no_socket_unclosed() -> None:
+    warned: list[object] = []
+
+    def drop() -> bool:
+        clients[0].show("b")
+        sys.unraisablehook = warned.append
+        clients.clear()
+        gc.collect()
+        return not warned
+
+    with KeyServer().running() as server:
+        clients = [KeysClient(CANARY, base_url=server.url)]
+        clients[0].show("a")
+        in_a_child(drop)
+        clients[0].close()
 
 
 def test_a_client_in_another_process_opens_one_new_connection(make: Make) -> None:
