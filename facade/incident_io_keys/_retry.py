@@ -1,4 +1,4 @@
-"""Decides whether and when to retry a call, also after a 401, and parses rate-limit headers.
+"""Keeps the deadline of a call, decides whether and when to retry it, and parses rate-limit headers.
 
 Nothing here sends or sleeps. `_transport` (sync) and `_base_client` (async) enforce the deadline that a call has here.
 """
