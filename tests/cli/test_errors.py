@@ -276,12 +276,19 @@ def test_a_token_behind_another_error_is_kept(run: Run, mock: MockAPI, monkeypat
     assert token_in(where) == issued.token
 
 
-def test_what_cannot_be_told_is_done_all_the_same(keys: KeysClient, tmp_path: Path) -> None:
-    with Path("/dev/full").open("w") as full:
-        command = [*COMMAND, "create", "--name", "a", "--token-file", str(tmp_path / "token")]
-        done = subprocess.run(command, stderr=full, stdout=subprocess.PIPE, text=True, check=False, timeout=60)
-    assert done.returncode == 0
-    assert json.loads(done.stdout)["id"] == by_name(keys, "a").id
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_the_exit_code_is_right_if_standard_error_cannot_be_written(
+    keys: KeysClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unbuffered: str
+) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
+
+    def exit_code(*arguments: str) -> int:
+        with Path("/dev/full").open("w") as full:
+            return subprocess.run([*COMMAND, *arguments], stderr=full, check=False, timeout=60).returncode
+
+    assert exit_code("create", "--name", "a", "--token-file", str(tmp_path / "token")) == 0
+    assert exit_code("show", by_name(keys, "a").id) == 0
+    assert exit_code("show", "unknown") == 2
 
 
 def test_a_token_that_is_gone_in_the_middle_is_a_mistake(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

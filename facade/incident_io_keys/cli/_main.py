@@ -9,6 +9,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import TextIO
 
 import click
 from click.shell_completion import shell_complete
@@ -90,7 +91,8 @@ def run(arguments: list[str]) -> int:
             code = _invoke(session, arguments)
             sys.stdout.flush()
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - whatever it is, it has an exit code
-            return _failed(session, arguments, error)
+            code = _failed(session, arguments, error)
+    _give_up_if_unwritable(sys.stderr)
     return code
 
 
@@ -103,12 +105,12 @@ def _invoke(session: Session, arguments: list[str]) -> int:
     return code or 0
 
 
-def _give_up_stdout() -> None:
-    """If nothing can be written any more, let Python not try once more at its end, and complain."""
+def _give_up_if_unwritable(stream: TextIO) -> None:
+    """Keep Python from writing again at exit, which would fail and change the exit code to 120."""
     try:
-        sys.stdout.flush()
+        stream.flush()
     except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 @contextlib.contextmanager
@@ -146,7 +148,7 @@ def _failed(session: Session, arguments: list[str], error: BaseException) -> int
 def _told(session: Session, arguments: list[str], error: BaseException) -> int:
     command = " ".join([PROGRAM, *(name for name in arguments[:1] if name in _commands.commands)])
     failure = describe(session, error)
-    _give_up_stdout()
+    _give_up_if_unwritable(sys.stdout)
     if "--debug" in arguments:
         # Without locals, in which a token may be.
         text = "".join(traceback.format_exception(error))
