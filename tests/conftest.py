@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 import time
@@ -110,6 +111,13 @@ def mock() -> MockAPI:
 def keys(mock: MockAPI) -> Iterator[KeysClient]:
     with KeysClient(mock.token, transport=mock.transport()) as client:
         yield client
+
+
+@pytest.fixture
+def collected() -> Iterator[None]:
+    """Collect garbage after the fixtures of the test, which hold event loops, have ended."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(params=[KeysClient, Blocking], ids=["sync", "async"])

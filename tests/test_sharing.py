@@ -12,7 +12,7 @@ import pickle
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -144,29 +144,13 @@ def test_many_threads_share_a_client_over_sockets(mock: MockAPI) -> None:
         assert {key.name for key in keys.list(page_size=7)} == names | {"Manager"}
 
 
-@pytest.fixture
-def collected() -> Iterator[None]:
-    """Collect garbage after the fixtures of the test, which hold event loops, have ended."""
-    yield
-    gc.collect()
-
-
-def in_a_child(action: Callable[[], bool]) -> None:
-    """Fork, and check that an action in the child returns True."""
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            status = 0 if action() else 2
-        finally:
-            os._exit(status)  # the rest of the tests must not run here
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-
-
 def test_a_child_process_opens_its_own_connection() -> None:
+    def call_twice() -> None:
+        assert [keys.show("b").id, keys.show("c").id] == ["b", "c"]
+
     with KeyServer().running() as server, KeysClient(CANARY, base_url=server.url) as keys:
         keys.show("a")
-        in_a_child(lambda: [keys.show("b").id, keys.show("c").id] == ["b", "c"])
+        fork(call_twice)
         keys.show("d")
         parent, *child, again = server.ports
         assert parent == again
@@ -175,34 +159,32 @@ def test_a_child_process_opens_its_own_connection() -> None:
 
 
 def test_a_child_that_closes_the_client_leaves_the_connection_of_its_parent_open() -> None:
-    def close_and_call() -> bool:
+    def close_and_call() -> None:
         keys.close()
         with pytest.raises(InvalidRequestError):
             keys.show("b")
-        return True
 
     with KeyServer().running() as server, KeysClient(CANARY, base_url=server.url) as keys:
         keys.show("a")
-        in_a_child(close_and_call)
+        fork(close_and_call)
         keys.show("c")
         assert len(server.ports) == 2
         assert len(set(server.ports)) == 1
 
 
-def test_a_child_that_drops_the_client_leaves_no_socket_unclosed() -> None:
-    warned: list[object] = []
-
-    def drop() -> bool:
+def test_a_child_that_drops_the_client_closes_its_sockets() -> None:
+    def drop() -> None:
+        warned: list[object] = []
         clients[0].show("b")
         sys.unraisablehook = warned.append
         clients.clear()
         gc.collect()
-        return not warned
+        assert not warned
 
     with KeyServer().running() as server:
         clients = [KeysClient(CANARY, base_url=server.url)]
         clients[0].show("a")
-        in_a_child(drop)
+        fork(drop)
         clients[0].close()
 
 

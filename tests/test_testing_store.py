@@ -21,6 +21,7 @@ from incident_io_keys.testing import MockAPI, MockClock, MockSettings, MockState
 from incident_io_keys_generated import contract
 
 from .conftest import without_last_use
+from .programs import fork
 from .test_testing import URL, ask, faults
 
 PAGE = contract.LIST_API_KEYS_PAGE_SIZE_MAXIMUM
@@ -279,14 +280,14 @@ def test_a_file_whose_inside_is_damaged_is_refused_and_let_go(path: Path) -> Non
 
 
 def test_a_child_process_writes_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def check() -> None:
+        assert ask(mock, "POST", json=body("child")).status_code == 500
+
     with MockAPI(path) as mock:
         with monkeypatch.context() as pretended:
             pretended.setattr(os, "getpid", lambda: 0)
             assert "was forked" in ask(mock, "POST", json=body("child")).text
-        child = os.fork()
-        if child == 0:
-            os._exit(ask(mock, "POST", json=body("child")).status_code - 500)
-        assert os.waitpid(child, 0)[1] == 0
+        fork(check)
         create(mock, "parent")
     with MockAPI(path) as mock:
         assert [key["name"] for key in listed(mock)] == ["Manager", "parent"]

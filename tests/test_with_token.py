@@ -37,13 +37,6 @@ def awaited(found: Any, loop: Loop) -> Any:
     return loop.run(found) if asyncio.iscoroutine(found) else found
 
 
-@pytest.fixture
-def collected() -> Iterator[None]:
-    """Collect garbage after the fixtures of the test, which hold event loops, have ended."""
-    yield
-    gc.collect()
-
-
 def closed(client: Any) -> Any:
     return client.close() if isinstance(client, KeysClient) else client.aclose()
 
