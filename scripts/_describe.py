@@ -23,7 +23,7 @@ import griffe
 
 MODULES = (
     "incident_io_keys",
-    "incident_io_keys.custody",
+    "incident_io_keys.storage",
     "incident_io_keys.testing",
     "incident_io_keys.testing.faults",
 )

@@ -12,7 +12,7 @@ from unittest import mock
 def skip_delays() -> Iterator[list[float]]:
     """Skip all delays within the `with` block. The yielded list has those skipped so far, in seconds."""
     from incident_io_keys._base_client import AsyncClient, SyncClient
-    from incident_io_keys.custody import _drive
+    from incident_io_keys.storage import _runner
 
     delays: list[float] = []
 
@@ -26,7 +26,7 @@ def skip_delays() -> Iterator[list[float]]:
     with (
         mock.patch.object(SyncClient, "_wait", skipped(SyncClient._wait)),
         mock.patch.object(AsyncClient, "_wait", skipped(AsyncClient._wait)),
-        mock.patch.object(_drive, "_sleep"),
-        mock.patch.object(_drive, "_sleep_async", lambda _, sleep=_drive._sleep_async: sleep(0)),
+        mock.patch.object(_runner, "_sleep"),
+        mock.patch.object(_runner, "_sleep_async", lambda _, sleep=_runner._sleep_async: sleep(0)),
     ):
         yield delays

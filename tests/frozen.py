@@ -101,28 +101,28 @@ def use_state_file(directory: Path) -> None:
 def use_storage(mock: Any, keys: Any, directory: Path) -> None:
     """Create and rotate a key into a file, lose a token, and resume from the journal."""
     from incident_io_keys import IncidentIOError
-    from incident_io_keys.custody import FileKeeper, create_into, resume, rotate_into
+    from incident_io_keys.storage import FileStore, create_into, resume, rotate_into
     from incident_io_keys.testing import faults
 
     files = directory / "tokens"
     files.mkdir(mode=0o700, exist_ok=True)
-    keeper = FileKeeper(files)
-    key = create_into(keys, keeper, name="stored", role_names=["viewer"]).api_key
+    store = FileStore(files)
+    key = create_into(keys, store, name="stored", role_names=["viewer"]).api_key
     mock.clock.advance(timedelta(seconds=1))  # resume detects a rotation only by its time
-    rotate_into(keys, keeper, key.id)
+    rotate_into(keys, store, key.id)
     mock.clock.advance(timedelta(seconds=1))
     mock.fail_next(faults.Close(), operation="rotate")
     with raises(IncidentIOError):
-        rotate_into(keys, keeper, key.id)
-    assert [each.state for each in resume(keys, keeper)] == ["finished"]
+        rotate_into(keys, store, key.id)
+    assert [each.status for each in resume(keys, store)] == ["completed"]
     mock.fail_next(faults.Close(), operation="create")
     with raises(IncidentIOError):
-        create_into(keys, keeper, name=f"lost {key.id}", role_names=["viewer"])
-    [left] = resume(keys, keeper)
+        create_into(keys, store, name=f"lost {key.id}", role_names=["viewer"])
+    [left] = resume(keys, store)
     assert left.operation == "create"
     mock.clock.advance(timedelta(minutes=1))
-    resume(keys, keeper, now=datetime.now(UTC) + timedelta(hours=1))
-    assert not resume(keys, keeper)
+    resume(keys, store, now=datetime.now(UTC) + timedelta(hours=1))
+    assert not resume(keys, store)
 
 
 def use_command(mock: Any, url: str, directory: Path) -> None:
@@ -206,7 +206,7 @@ def main(tool: str, moment: str) -> None:
             use_everything(directory, frozen=False, frozen_loop=False)
         elif moment == "decode":
             import incident_io_keys.cli._main
-            import incident_io_keys.custody
+            import incident_io_keys.storage
             import incident_io_keys.testing
 
             incident_io_keys.KeysClient("inc_0").close()  # a client imports more

@@ -19,7 +19,7 @@ from incident_io_keys import (
     NotFoundError,
     Role,
 )
-from incident_io_keys.custody import FileKeeper, create_into
+from incident_io_keys.storage import FileStore, create_into
 from incident_io_keys.testing import MockAPI, MockSettings
 from incident_io_keys_generated import contract
 from incident_io_keys_generated.models import APIKey, APIKeyDefinition
@@ -90,8 +90,8 @@ def test_an_update_without_comments_deletes_them(keys: KeysClient, mock: MockAPI
 
 
 def test_create_into_sends_comments(keys: KeysClient, tmp_path: Any) -> None:
-    keeper = FileKeeper(tmp_path)
-    assert create_into(keys, keeper, name="a", role_names=[], comments="kept").api_key.comments == "kept"
+    store = FileStore(tmp_path)
+    assert create_into(keys, store, name="a", role_names=[], comments="kept").api_key.comments == "kept"
 
 
 @pytest.fixture

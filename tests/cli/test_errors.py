@@ -109,7 +109,7 @@ def test_a_mistake_in_the_options_is_json_too(run: Run) -> None:
 
 def test_what_the_api_says_of_an_error_is_there_for_programs(run: Run) -> None:
     error = json.loads(run("show", "01F", "--output", "json").err)["error"]
-    assert (error["status"], error["type"], len(error["request_id"])) == (404, "not_found", 32)
+    assert (error["http_status"], error["type"], len(error["request_id"])) == (404, "not_found", 32)
     assert "There is no such API key" in error["message"]
 
 

@@ -195,7 +195,7 @@ def test_every_file_has_a_journal_of_its_own(run: Run, mock: MockAPI, tmp_path: 
     assert run("create", "--name", "other", "--token-file", tmp_path / "two").code == 0
     assert run("resume", "--token-file", tmp_path / "two").out == "[]\n"
     [left] = json.loads(run("resume", "--token-file", tmp_path / "one").out)
-    assert left["state"] == "finished"
+    assert left["status"] == "completed"
 
 
 def test_the_advice_can_be_typed_anywhere(

@@ -90,19 +90,19 @@ def test_so_is_one_in_this_process(run: Run, keys: KeysClient, tmp_path: Path, m
     assert works(keys, rescued(tmp_path), key.id)
 
 
-def test_a_keeper_that_cannot_be_read_counts_as_one_that_has_nothing(
+def test_a_store_that_cannot_be_read_counts_as_one_that_has_nothing(
     run: Run, mock: MockAPI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from incident_io_keys.cli._destinations import TokenFileKeeper
+    from incident_io_keys.cli._destinations import TokenFileStore
 
-    path, store = tmp_path / "token", TokenFileKeeper.store
+    path, store = tmp_path / "token", TokenFileStore.save
 
-    def spoiled(self: TokenFileKeeper, key: str, token: Token) -> None:
+    def spoiled(self: TokenFileStore, key: str, token: Token) -> None:
         store(self, key, token)
         path.unlink()
         path.mkdir()
 
-    monkeypatch.setattr(TokenFileKeeper, "store", spoiled)
+    monkeypatch.setattr(TokenFileStore, "save", spoiled)
     result = run("create", *DEFINITION, "--token-file", path)
     assert result.code == 1
     assert f"a token cannot be read in {path}: Is a directory" in result.err
@@ -136,7 +136,7 @@ def test_a_token_that_is_in_its_place_is_not_kept_twice(run: Run, mock: MockAPI,
     with KeysClient(mock.token, transport=mock.transport()) as keys:
         assert works(keys, token_in(path), by_name(keys, "deploy bot").id)
     resumed = run("resume", "--token-file", path, "--output", "table")
-    assert (resumed.code, resumed.out.split()[0]) == (0, "finished")
+    assert (resumed.code, resumed.out.split()[0]) == (0, "completed")
 
 
 def test_what_may_have_happened_is_told_with_what_to_do(run: Run, mock: MockAPI) -> None:
@@ -157,7 +157,7 @@ def test_what_was_written_down_is_told_whatever_the_failure_is(
     result = run("create", *DEFINITION, "--token-file", tmp_path / "token")
     assert result.code == 2
     assert f"incident-io-keys resume --token-file {tmp_path / 'token'} goes on with it" in result.err
-    assert "client, keeper" not in result.err
+    assert "client, store" not in result.err
     key = by_name(keys, "Manager")
     mock.fail_next(faults.Status(502), operation="rotate")
     assert "rotate it again" in run("rotate", key.id, "--show-token").err

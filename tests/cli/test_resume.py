@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from incident_io_keys import APIKey, APITimeoutError, IssuedKey, KeysClient, Token
-from incident_io_keys.custody import FileKeeper, KeeperError
+from incident_io_keys.storage import FileStore, StoreUnavailableError
 from incident_io_keys.testing import MockAPI, faults
 
 from .conftest import Open, Run, by_name, ended, rescued, rotated, screen, token_in, works
@@ -41,17 +41,17 @@ DEFINITION = ("--name", "deploy bot", "--role", "viewer", "--role", "incident_cr
 
 
 def full(*_: object) -> None:
-    raise KeeperError("the disk is full")
+    raise StoreUnavailableError("the disk is full")
 
 
 def test_a_token_that_found_no_place_is_kept(
     run: Run, keys: KeysClient, key: APIKey, tokens: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(FileKeeper, "store", full)
+    monkeypatch.setattr(FileStore, "save", full)
     result = run("rotate", "--due", "90 days", "--token-dir", tokens, "--yes")
     assert result.code == 1
     [told] = json.loads(result.out)
-    assert told["state"] == "failed"
+    assert told["status"] == "failed"
     assert works(keys, token_in(Path(told["token_file"])), key.id)
     assert rescued(tmp_path) == token_in(Path(told["token_file"]))
 
@@ -65,10 +65,10 @@ def test_what_is_left_is_finished_or_told(run: Run, mock: MockAPI, keys: KeysCli
     left = run("resume", "--token-dir", tokens)
     assert left.code == 2
     [told] = json.loads(left.out)
-    assert (told["state"], told["id"]) == ("open", key.id)
-    assert "run incident-io-keys resume again once this is mended" in told["advice"]
+    assert (told["status"], told["id"]) == ("pending", key.id)
+    assert "run incident-io-keys resume again once this is mended" in told["hint"]
     done = run("resume", "--token-dir", tokens, "--output", "table")
-    assert (done.code, done.out.partition(":")[0]) == (0, f"finished deploy bot ({key.id})")
+    assert (done.code, done.out.partition(":")[0]) == (0, f"completed deploy bot ({key.id})")
     assert works(keys, token_in(tokens / key.id), key.id)
     assert run("resume", "--token-dir", tokens).out == "[]\n"
 
@@ -88,7 +88,7 @@ def test_what_may_still_happen_is_told_and_is_no_success(
         assert run("rotate", key.id, "--token-dir", tokens).code == 3
     result = run("resume", "--token-dir", tokens, "--output", "table")
     assert result.code == 1
-    assert result.out.startswith(f"open deploy bot ({key.id}): the key")
+    assert result.out.startswith(f"pending deploy bot ({key.id}): the key")
     assert "run incident-io-keys resume again after" in result.out
     assert rotated(mock) == []
 
@@ -98,7 +98,7 @@ def test_a_token_that_resume_could_not_place_is_kept(
 ) -> None:
     mock.fail_next(faults.Close(), operation="rotate")
     assert run("rotate", key.id, "--token-dir", tokens).code == 3
-    monkeypatch.setattr(FileKeeper, "store", full)
+    monkeypatch.setattr(FileStore, "save", full)
     result = run("resume", "--token-dir", tokens, "--output", "table")
     assert result.code == 1
     where = Path(result.out.rpartition("is in ")[2].partition(",")[0])
@@ -117,8 +117,8 @@ def test_what_an_interrupted_create_left_is_finished(run: Run, mock: MockAPI, tm
     [told] = json.loads(second.out)
     with KeysClient(mock.token, transport=mock.transport()) as keys:
         key = by_name(keys, "deploy bot")
-        assert (told["state"], told["operation"], told["id"]) == ("finished", "create", key.id)
-        assert works(keys, FileKeeper(tmp_path / "tokens").load(key.id) or Token(""), key.id)
+        assert (told["status"], told["operation"], told["id"]) == ("completed", "create", key.id)
+        assert works(keys, FileStore(tmp_path / "tokens").load(key.id) or Token(""), key.id)
 
 
 def test_force_does_not_make_resume_blind(run: Run, mock: MockAPI, tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_force_does_not_make_resume_blind(run: Run, mock: MockAPI, tmp_path: Pat
     assert run("create", *DEFINITION, "--token-file", path, "--force").code == 1
     stored = path.read_text()
     [told] = json.loads(run("resume", "--token-file", path, "--force").out)
-    assert (told["state"], path.read_text()) == ("finished", stored)
+    assert (told["status"], path.read_text()) == ("completed", stored)
     assert not any(request.url.path.endswith("rotate") for request in mock.requests)
 
 
@@ -139,7 +139,7 @@ def test_as_a_process_it_tells_what_came_of_it(
     assert process("rotate", key.id, "--token-dir", tokens).code == 3
     result = process("resume", "--token-dir", tokens)
     assert (result.code, result.err) == (0, "")
-    assert [(each["state"], each["id"]) for each in json.loads(result.out)] == [("finished", key.id)]
+    assert [(each["status"], each["id"]) for each in json.loads(result.out)] == [("completed", key.id)]
     assert works(keys, token_in(tokens / key.id), key.id)
 
 
@@ -150,7 +150,7 @@ def test_at_a_terminal_it_tells_it_in_words(
     assert run("rotate", key.id, "--token-dir", tokens).code == 3
     child = terminal("resume", "--token-dir", tokens)
     assert ended(child) == 0
-    assert any(line.startswith(f"finished deploy bot ({key.id}): ") for line in screen(child.before or ""))
+    assert any(line.startswith(f"completed deploy bot ({key.id}): ") for line in screen(child.before or ""))
     child = terminal("rotate", key.id, "--token-dir", tokens)
     assert ended(child) == 0
     assert f"rotated deploy bot ({key.id}); its token is in " in " ".join(screen(child.before or ""))

@@ -36,12 +36,12 @@ def test_all_that_are_due_are_rotated_but_those_that_may_call(
 ) -> None:
     result = process("rotate", "--due", "90 days", "--token-dir", tokens, "--yes")
     assert result.code == 0
-    told = {each["name"]: (each["state"], each["reason"]) for each in json.loads(result.out)}
+    told = {each["name"]: (each["status"], each["reason"]) for each in json.loads(result.out)}
     reason = "it may be the caller: say which key is, with --caller"
     assert told == {
         "old": ("rotated", None),
         "older": ("rotated", None),
-        "manager of keys": ("left out", reason),
+        "manager of keys": ("skipped", reason),
     }
     for name in ("old", "older"):
         key = several[name].api_key
@@ -79,17 +79,17 @@ def test_with_the_caller_known_the_others_that_manage_keys_are_rotated_too(
 
 def test_a_dry_run_of_due_tells_which(run: Run, mock: MockAPI, several: dict[str, IssuedKey]) -> None:
     told = json.loads(run("rotate", "--due", "90 days", "--dry-run").out)
-    assert [(each["name"], each["state"]) for each in told] == [
+    assert [(each["name"], each["status"]) for each in told] == [
         ("old", "due"),
         ("older", "due"),
-        ("manager of keys", "left out"),
+        ("manager of keys", "skipped"),
     ]
     result = run("rotate", "--due", "90 days", "--dry-run", "--output", "table")
     assert "older" in result.out
     assert result.err == "3 keys due, 1 of them left out: what is, or may be, the caller; nothing was rotated\n"
     caller = several["manager of keys"].api_key.id
     told = json.loads(run("rotate", "--due", "90 days", "--dry-run", "--caller", caller).out)
-    assert [(each["state"], each["reason"]) for each in told][2] == ("left out", "it is the caller")
+    assert [(each["status"], each["reason"]) for each in told][2] == ("skipped", "it is the caller")
     wrong = run("rotate", "--due", "90 days", "--dry-run", "--caller", "nobody")
     assert (wrong.code, rotated(mock)) == (1, [])
     assert "--caller: " in wrong.err
@@ -126,7 +126,7 @@ def test_where_all_are_left_out_nobody_is_asked(
 ) -> None:
     result = run("rotate", "--due", "90 days", "--name", "manager*", "--token-dir", tokens)
     assert (result.code, rotated(mock), len(several)) == (0, [], 4)
-    assert [each["state"] for each in json.loads(result.out)] == ["left out"]
+    assert [each["status"] for each in json.loads(result.out)] == ["skipped"]
 
 
 def test_what_fits_no_more_once_it_is_asked_is_not_rotated(
@@ -176,7 +176,7 @@ def test_what_was_rotated_is_told_also_if_the_run_is_interrupted(
     monkeypatch.setattr("incident_io_keys.cli._rotating._due", lambda *_: [several["old"].api_key])
     result = run("rotate", "--due", "90 days", "--name", "old", "--token-dir", tokens, "--yes")
     assert result.code == 130
-    assert [each["state"] for each in json.loads(result.out)] == ["rotated"]
+    assert [each["status"] for each in json.loads(result.out)] == ["rotated"]
     assert json.loads(result.out)[0]["token_file"] == str(tokens / several["old"].api_key.id)
     assert (
         f"`incident-io-keys resume --token-dir {tokens}` finishes what was begun, if anything is not finished"

@@ -124,7 +124,7 @@ def test_what_was_written_down_is_told_by_the_command_s_own_name(
     result = run("create", "--name", "a", "--token-file", tmp_path / "token")
     assert result.code == 130
     assert f"incident-io-keys resume --token-file {tmp_path / 'token'} goes on with it" in result.err
-    assert "client, keeper" not in result.err
+    assert "client, store" not in result.err
 
 
 def test_ctrl_c_while_it_begins_is_one_too(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,7 +151,7 @@ def test_ctrl_c_at_a_question_leaves_the_line(
 def test_who_is_impatient_does_not_keep_a_token_from_being_kept(
     run: Run, mock: MockAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from incident_io_keys.custody import _files
+    from incident_io_keys.storage import _files
 
     issued, replace = mock.add_key("deploy bot"), _files.replace
 

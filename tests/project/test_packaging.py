@@ -92,13 +92,13 @@ def test_every_public_name_is_there(python: Path) -> None:
     run(python, "-I", "-c", "from incident_io_keys import *; from incident_io_keys.testing import *")
 
 
-def test_custody_works_without_the_extra_and_says_how_to_get_it(python: Path, tmp_path: Path) -> None:
+def test_storage_works_without_the_extra_and_says_how_to_get_it(python: Path, tmp_path: Path) -> None:
     program = (
         "import incident_io_keys as i, incident_io_keys.testing as t, sys; m = t.MockAPI()\n"
-        "assert 'incident_io_keys.custody' not in sys.modules  # who does not use it does not wait for it\n"
-        "import incident_io_keys.custody as c; k = c.FileKeeper(sys.argv[1])\n"
+        "assert 'incident_io_keys.storage' not in sys.modules  # who does not use it does not wait for it\n"
+        "import incident_io_keys.storage as c; k = c.FileStore(sys.argv[1])\n"
         "with i.KeysClient(m.token, transport=m.transport()) as keys: c.create_into(keys, k, name='a', role_names=[])\n"
-        "try: c.KeyringKeeper(journal=sys.argv[1])\n"
+        "try: c.KeyringStore(journal=sys.argv[1])\n"
         "except i.InvalidRequestError as error: print(error.problems[0])"
     )
     said = run(python, "-I", "-W", "error", "-c", program, tmp_path)
@@ -123,7 +123,7 @@ def test_with_the_extra_the_command_works(dist: Path, tmp_path: Path) -> None:
     assert "<script>" in page.stdout
 
 
-@pytest.mark.parametrize("page", ["api.py", "custody.py"])
+@pytest.mark.parametrize("page", ["api.py", "storage.py"])
 def test_a_user_s_code_type_checks_against_the_wheel(python: Path, tmp_path: Path, page: str) -> None:
     shutil.copy(ROOT / "tests" / "typing" / page, tmp_path / "api.py")
     mypy = [sys.executable, "-m", "mypy", "--strict", "--config-file=", "--cache-dir", tmp_path / "cache"]

@@ -197,7 +197,7 @@ def test_a_new_property_of_a_request_is_missed_by_a_test_that_names_each_signatu
     for client in ("client.KeysClient", "async_client.AsyncKeysClient"):
         for name in ("create", "update", "edit"):
             assert f"incident_io_keys.{client}.{name}: rehearsal_notes" in result.stdout
-    assert "incident_io_keys.custody._into.create_into: rehearsal_notes" in result.stdout
+    assert "incident_io_keys.storage._into.create_into: rehearsal_notes" in result.stdout
     assert "incident_io_keys.testing._mock.MockAPI.add_key: rehearsal_notes" in result.stdout
 
 
@@ -280,11 +280,11 @@ GLOBAL_ACCESS = "        global_access: reach everything, private incidents incl
 BREAKING = {
     "a property of a response is gone": (
         [(CREATOR, ""), (RECEIVED_ALWAYS, "team_roles, created_at")],
-        [("custody/_created.py", '"APIKey" has no attribute "creator"'), ("cli/_tables.py", 'attribute "creator"')],
+        [("storage/_orphans.py", '"APIKey" has no attribute "creator"'), ("cli/_tables.py", 'attribute "creator"')],
     ),
     "a property of a response may be left out": (
         [(RECEIVED_ALWAYS, "team_roles, created_at")],
-        [("custody/_created.py", 'Item "None" of "Creator | None" has no attribute "api_key"')],
+        [("storage/_orphans.py", 'Item "None" of "Creator | None" has no attribute "api_key"')],
     ),
     "a property of a response has another type": (
         [(INSTANT, "          description: When.")],

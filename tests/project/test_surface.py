@@ -43,8 +43,8 @@ a.Key: class()
 a.Key.id: str (required)
 a.Key.name: str (required)
 a.Key.email: str | None = None
-a.Keeper: class(Base, Protocol)
-a.Keeper.load(): -> str
+a.TokenStore: class(Base, Protocol)
+a.TokenStore.load(): -> str
 a.Client: class()
 a.Client(token): str | None = None (positional 0)
 a.Client.count: int
@@ -81,9 +81,9 @@ tool list --role: ROLE (repeatable)
         ("a.Key.id: str", "a.Key.id: str | int", Rating.BREAKING),
         ("a.Error: class(Base)", "a.Error: class(Base, ValueError)", Rating.ADDITIVE),
         ("a.Error: class(Base)", "a.Error: class(ValueError)", Rating.BREAKING),
-        ("a.Keeper.load(): -> str", "a.Keeper.load(): -> str\na.Keeper.drop(): -> None", Rating.BREAKING),
-        ("a.Keeper.load(): -> str", "a.Keeper.load(): -> str\na.Keeper.load(x): int = 3", Rating.BREAKING),
-        ("a.Keeper.load(): -> str", "a.Keeper.load(): -> str | None", Rating.BREAKING),
+        ("a.TokenStore.load(): -> str", "a.TokenStore.load(): -> str\na.TokenStore.drop(): -> None", Rating.BREAKING),
+        ("a.TokenStore.load(): -> str", "a.TokenStore.load(): -> str\na.TokenStore.load(x): int = 3", Rating.BREAKING),
+        ("a.TokenStore.load(): -> str", "a.TokenStore.load(): -> str | None", Rating.BREAKING),
         ("a.Client.count: int", "a.Client.count: int\na.Client.other: int", Rating.ADDITIVE),
         ("a.Client.count: int", "a.Client.count: int | None", Rating.BREAKING),
         ("a.Client(token): str | None", "a.Client(token): str | bytes | None", Rating.ADDITIVE),
@@ -143,7 +143,7 @@ def test_nothing_changed_since_the_release(released: Project) -> None:
 def test_what_breaks_callers_is_found_wherever_it_is_written(released: Project) -> None:
     package = "facade/incident_io_keys"
     released.edit("attempts: int = 4,", "tries: int = 4,", file=f"{package}/_base_client.py")
-    rotate_due = released.root / package / "custody" / "_rotate_due.py"  # public by another module's name
+    rotate_due = released.root / package / "storage" / "_rotate_due.py"  # public by another module's name
     rotate_due.write_text(rotate_due.read_text().replace("at_once", "parallel"))
     released.edit("        age_seconds: float = 0,\n", "        age: float = 0,\n", file=f"{package}/testing/_mock.py")
     released.edit(
@@ -157,7 +157,7 @@ def test_what_breaks_callers_is_found_wherever_it_is_written(released: Project) 
         "breaking  incident_io_keys.AsyncKeysClient(attempts) is gone",
         "breaking  incident_io_keys.KeysClient(attempts) is gone",
         "breaking  incident_io_keys.TeamRole.SCHEDULES_READER is gone",
-        "breaking  incident_io_keys.custody.rotate_due(at_once) is gone",
+        "breaking  incident_io_keys.storage.rotate_due(at_once) is gone",
         "breaking  incident_io_keys.testing.MockAPI.add_key(age_seconds) is gone",
     ]
 

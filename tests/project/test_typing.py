@@ -25,7 +25,7 @@ MARK = re.compile(r"  # type: ignore\[.*\]$", re.MULTILINE)
 
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("checker", CHECKERS)
-@pytest.mark.parametrize("name", ["api.py", "custody.py"])
+@pytest.mark.parametrize("name", ["api.py", "storage.py"])
 def test_every_checker_rejects_the_same_lines(tmp_path: Path, checker: str, name: str) -> None:
     program = Path(sys.executable).parent / checker
     if not program.exists():

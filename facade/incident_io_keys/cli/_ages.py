@@ -7,7 +7,7 @@ from typing import Final
 
 from dateutil.relativedelta import relativedelta
 
-from ..custody._created import utc
+from ..storage._orphans import utc
 
 # Up to so many days, a token counts as fresh; up to the second, as one to think of.
 _FRESH: Final = timedelta(days=90)

@@ -13,8 +13,8 @@ from attrs import frozen
 from incident_io_keys_generated.contract import LIMIT_ACTIVE_KEYS
 from incident_io_keys_generated.models import AccountRole, APIKey
 
-from ..custody._created import utc
 from ..roles import KNOWN_ROLES
+from ..storage._orphans import utc
 from ._ages import in_words
 from ._filters import LAST_USE_UNKNOWN, is_unused, last_use_is_known
 

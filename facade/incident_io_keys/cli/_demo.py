@@ -66,7 +66,7 @@ def demo(session: Session) -> None:
         say(["", f"{count} keys on {pages} pages", ""])
 
         rotated = keys.rotate(issued.api_key.id, grace_period_minutes=30)
-        say([f"Rotated {rotated.api_key.name!r}: {rotated.token}; the previous token works for 30 minutes more"])
+        say([f"RotationResult {rotated.api_key.name!r}: {rotated.token}; the previous token works for 30 minutes more"])
         keys.delete(issued.api_key.id)
         try:
             keys.show(issued.api_key.id)

@@ -16,9 +16,9 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from ..custody import CustodyError, FileKeeper, Keeper, KeeperError, KeyringKeeper, _files
-from ..custody._file_keepers import PRIVATE, SIZE, failed, read_token, write_token
 from ..errors import InvalidRequestError, Problem
+from ..storage import FileStore, KeyringStore, StorageError, StoreUnavailableError, TokenStore, _files
+from ..storage._file_stores import PRIVATE, SIZE, failed, read_token, write_token
 from ..tokens import IssuedKey, Token
 from ._session import NonEmptyPath, Session
 from ._state import state_directory
@@ -26,7 +26,7 @@ from ._state import state_directory
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class TokenFileKeeper:
+class TokenFileStore:
     """Keeps one token in a file that holds nothing else, as `file_token` reads it, and that only its owner can read.
 
     Args:
@@ -36,7 +36,7 @@ class TokenFileKeeper:
         hidden: Whether what is in it until then counts as nothing.
     """
 
-    one_place: Final = True
+    single_slot: Final = True
 
     def __init__(self, path: Path, *, journal: Path, replace: bool, hidden: bool = False) -> None:
         self.path = path
@@ -53,20 +53,20 @@ class TokenFileKeeper:
         """Find out whether a token could be stored now.
 
         Raises:
-            KeeperError: It could not.
+            StoreUnavailableError: It could not.
         """
         try:
             if self.path.is_dir():
-                raise KeeperError(f"{self.path} is a directory; --token-dir writes to a file in it")
+                raise StoreUnavailableError(f"{self.path} is a directory; --token-dir writes to a file in it")
             if _files.is_open_to(self.path.parent, stat.S_IWOTH):
-                raise KeeperError(f"everyone can write to {self.path.parent}: choose a directory of your own")
+                raise StoreUnavailableError(f"everyone can write to {self.path.parent}: choose a directory of your own")
             if os.path.lexists(self.path):
                 self._check_file()
             _files.rehearse(self.path, SIZE, mode=PRIVATE)
         except OSError as error:
             raise failed("would not be kept", self.path, error) from None
 
-    def store(self, key: str, token: Token) -> None:  # noqa: ARG002 - it keeps one
+    def save(self, key: str, token: Token) -> None:  # noqa: ARG002 - it keeps one
         """Keep a token.
 
         Args:
@@ -74,7 +74,7 @@ class TokenFileKeeper:
             token: Its token.
 
         Raises:
-            KeeperError: It cannot be kept.
+            StoreUnavailableError: It cannot be kept.
         """
         write_token(self.path, token, new=not self._replace and not self._is_empty())
         self._hidden = False
@@ -86,19 +86,19 @@ class TokenFileKeeper:
             key: The ID of its key.
 
         Raises:
-            KeeperError: The file cannot be read.
+            StoreUnavailableError: The file cannot be read.
         """
         return None if self._hidden else read_token(self.path)
 
     def _check_file(self) -> None:
         found = self.path.lstat()
         if not stat.S_ISREG(found.st_mode):
-            raise KeeperError(f"{self.path} is no regular file")
+            raise StoreUnavailableError(f"{self.path} is no regular file")
         if found.st_size and not self._replace:
-            raise KeeperError(f"{self.path} exists; --force replaces what is in it")
+            raise StoreUnavailableError(f"{self.path} exists; --force replaces what is in it")
         # It keeps its owner, who could read it. One with a token has had it before.
         if not found.st_size and found.st_uid != os.geteuid():
-            raise KeeperError(f"{self.path} belongs to somebody else")
+            raise StoreUnavailableError(f"{self.path} belongs to somebody else")
 
     def _is_empty(self) -> bool:
         # As `mktemp` makes it.
@@ -154,11 +154,11 @@ def check_place(
     force: bool = False,
     resuming: bool = False,
     show_token: bool = False,
-) -> Keeper | None:
-    """Make the keeper that the options ask for, and see that it can take a token.
+) -> TokenStore | None:
+    """Make the store that the options ask for, and see that it can take a token.
 
     Args:
-        session: What this run has in its hands; it will know the keeper.
+        session: What this run has in its hands; it will know the store.
         into: What the options say.
         problems: Where everything that is wrong is added.
         force: Whether what is in the file may go.
@@ -166,7 +166,7 @@ def check_place(
         show_token: Whether standard output is asked for.
 
     Returns:
-        The keeper; None for standard output, or if there was a problem.
+        The store; None for standard output, or if there was a problem.
     """
     given = [name for name, value in {**into, "show_token": show_token or None}.items() if value is not None]
     options = ["--token-file PATH", "--token-dir DIR", "--keyring NAME", *([] if resuming else ["--show-token"])]
@@ -184,48 +184,48 @@ def check_place(
     value = into[name] if name == "keyring" else into[name].absolute()
     session.place = f"{option} {shlex.quote(str(value))}{' --force' if force else ''}"
     try:
-        session.keeper = _keeper(name, into[name], force=force, resuming=resuming)
+        session.store = _store(name, into[name], force=force, resuming=resuming)
         if not resuming:
-            session.keeper.check()
+            session.store.check()
     except InvalidRequestError as error:
         problems += error.problems
-    except KeeperError as error:
+    except StoreUnavailableError as error:
         problems.append(Problem(option, str(error)))
-    return session.keeper
+    return session.store
 
 
-def _keeper(name: str, value: Any, *, force: bool, resuming: bool) -> Keeper:
+def _store(name: str, value: Any, *, force: bool, resuming: bool) -> TokenStore:
     if name == "token_dir":
-        return FileKeeper(value)
+        return FileStore(value)
     if name == "keyring":
-        return KeyringKeeper(value, journal=_journal("keyrings", value))
+        return KeyringStore(value, journal=_journal("keyrings", value))
     # What a link points to is replaced, and not the link.
     path = Path(os.path.realpath(value))
     if value.is_symlink() and _files.is_open_to(value.absolute().parent, stat.S_IWGRP | stat.S_IWOTH):
-        raise KeeperError(f"{value} is a link where others can write: name what it points to")
-    return TokenFileKeeper(path, journal=_journal("files", str(path)), replace=force, hidden=force and not resuming)
+        raise StoreUnavailableError(f"{value} is a link where others can write: name what it points to")
+    return TokenFileStore(path, journal=_journal("files", str(path)), replace=force, hidden=force and not resuming)
 
 
-def where(keeper: Keeper | None, key_id: str) -> str:
+def where(store: TokenStore | None, key_id: str) -> str:
     """Where the token of a key is, for a person; nothing to say of standard output."""
-    if keeper is None:
+    if store is None:
         return ""
-    path = path_of(keeper, key_id)
+    path = path_of(store, key_id)
     return f"; its token is in {'the keyring' if path is None else path}"
 
 
-def path_of(keeper: Keeper, key_id: str) -> Path | None:
+def path_of(store: TokenStore, key_id: str) -> Path | None:
     """The file that has the token of a key, if it is one."""
-    if isinstance(keeper, TokenFileKeeper):
-        return keeper.path
-    return keeper.path(key_id) if isinstance(keeper, FileKeeper) else None
+    if isinstance(store, TokenFileStore):
+        return store.path
+    return store.path(key_id) if isinstance(store, FileStore) else None
 
 
 def put_out(issued: IssuedKey, session: Session) -> None:
     """Write a token to standard output.
 
     Raises:
-        CustodyError: It could not be written.
+        StorageError: It could not be written.
     """
     session.in_hand, session.under_way = issued.token, None
     try:
@@ -234,7 +234,7 @@ def put_out(issued: IssuedKey, session: Session) -> None:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is closed"
         message = f"the token of the key {issued.api_key.id} could not be written to standard output: {reason}"
-        raise CustodyError(message, key_id=issued.api_key.id, may_have_applied=True) from None
+        raise StorageError(message, key_id=issued.api_key.id, may_have_applied=True) from None
     session.in_hand = None
 
 

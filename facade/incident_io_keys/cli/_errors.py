@@ -13,8 +13,6 @@ from typing import Any, Final
 import click
 from attrs import Factory, define
 
-from ..custody import BusyError, CustodyError, KeeperError
-from ..custody._errors import token_of
 from ..errors import (
     APIConnectionError,
     APIStatusError,
@@ -26,6 +24,8 @@ from ..errors import (
     Problem,
     TokenSourceError,
 )
+from ..storage import KeyBusyError, StorageError, StoreUnavailableError
+from ..storage._errors import token_of
 from ..tokens import Token
 from ._session import Session
 from ._signals import Interrupted
@@ -142,7 +142,7 @@ def _of_the_client(session: Session, error: IncidentIOError) -> Failure:
     if isinstance(error, APIStatusError):
         # What the API says is the API's.
         lines = _lines(session, str(error))
-        facts |= {"status": error.status, "type": error.type, "request_id": error.request_id}
+        facts |= {"http_status": error.status, "type": error.type, "request_id": error.request_id}
         if isinstance(error, NotFoundError):
             # Not a line of its own: there are enough.
             lines[-2:-1] = [f"{line}; `list` has those that you may see" for line in lines[-2:-1]]
@@ -157,9 +157,9 @@ def _of_the_client(session: Session, error: IncidentIOError) -> Failure:
         return Failure(API, lines, "api", facts)
     if isinstance(error, TokenSourceError):
         return Failure(USER, lines, "usage", facts)
-    if isinstance(error, CustodyError) and not isinstance(error, BusyError):
+    if isinstance(error, StorageError) and not isinstance(error, KeyBusyError):
         facts |= {"key_id": error.key_id, "entry": None if error.entry is None else str(error.entry)}
-    return Failure(USER, lines, "custody", facts)
+    return Failure(USER, lines, "storage", facts)
 
 
 def translated(session: Session, text: str) -> list[str]:
@@ -172,7 +172,7 @@ def translated(session: Session, text: str) -> list[str]:
 
 def _lines(session: Session, text: str) -> list[str]:
     # The place as it is: it is to be typed.
-    return [printable(line.strip()).replace("resume(client, keeper)", session.resume) for line in text.splitlines()]
+    return [printable(line.strip()).replace("resume(client, store)", session.resume) for line in text.splitlines()]
 
 
 def _renamed(session: Session, problem: Problem) -> Problem:
@@ -202,6 +202,6 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 def _is_in_place(session: Session, error: BaseException, token: Token) -> bool:
     key_id = getattr(error, "key_id", None)
     try:
-        return session.keeper is not None and key_id is not None and session.keeper.load(key_id) == token
-    except KeeperError:
+        return session.store is not None and key_id is not None and session.store.load(key_id) == token
+    except StoreUnavailableError:
         return False

@@ -12,10 +12,10 @@ from attrs import frozen
 from incident_io_keys_generated.models import APIKey
 
 from .._validation import raise_if_invalid
-from ..custody._created import utc
-from ..custody._due import is_due, limit_of
 from ..errors import Problem
 from ..roles import KNOWN_ROLES, similar_roles
+from ..storage._due import is_due, limit_of
+from ..storage._orphans import utc
 from ._terminal import Terminal
 
 LAST_USE_UNKNOWN: Final = "the API reported no last_used_at for these keys, so it is unknown which are unused"

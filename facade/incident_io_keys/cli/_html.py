@@ -19,7 +19,7 @@ from markupsafe import Markup
 
 from incident_io_keys_generated.contract import LIMIT_ACTIVE_KEYS
 
-from ..custody._created import utc
+from ..storage._orphans import utc
 from ._ages import in_utc, in_words
 from ._audit import Report, Severity
 from ._tables import roles_in_words

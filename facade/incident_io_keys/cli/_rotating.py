@@ -1,4 +1,4 @@
-"""`rotate` and `resume`: new tokens for old ones, and what an earlier run left. Custody does both."""
+"""`rotate` and `resume`: new tokens for old ones, and what an earlier run left. Storage does both."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from incident_io_keys_generated.models import APIKey
 
 from .._validation import check_grace_period, raise_if_invalid
 from ..client import KeysClient
-from ..custody import Keeper, Rotated, rotate_due, rotate_into
-from ..custody import resume as finish
-from ..custody._created import check_caller, manages
 from ..errors import Problem
+from ..storage import RotationResult, TokenStore, rotate_due, rotate_into
+from ..storage import resume as finish
+from ..storage._orphans import check_caller, manages
 from ._destinations import check_place, destination, force, path_of, put_out, show_token, where
 from ._errors import describe, translated
 from ._filters import Filter, refuse_unknown_roles, roles_of
@@ -77,16 +77,16 @@ def rotate(
         problems.append(Problem("--caller, --name, --role, --team", "are for --due"))
     if due is not None and (show_token or into["token_file"] is not None):
         problems.append(Problem("--due", "needs a place for many tokens", "give --token-dir or --keyring"))
-    keeper = None
+    store = None
     if not dry_run or show_token or any(into.values()):
-        keeper = check_place(session, into, problems, force=force, show_token=show_token)
+        store = check_place(session, into, problems, force=force, show_token=show_token)
     if id is not None:
         problems += problems_of(lambda keys: keys.rotate(id))
     raise_if_invalid("nothing was rotated", problems)
     if id is not None and dry_run:
         write_request(session, output, lambda keys: keys.rotate(id, grace_period_minutes=grace))
     elif id is not None:
-        _rotate_one(session, keeper, id, grace, output)
+        _rotate_one(session, store, id, grace, output)
     else:
         taken = Filter.of(**meant, older_than=due, now=now())
         with session.client() as keys:
@@ -95,24 +95,24 @@ def rotate(
                 return _tell_due(session, output, found, caller)
             if not yes:
                 _ask_for(session, found, caller)
-            assert keeper is not None and due is not None  # noqa: S101, PT018 - for the type checker
-            return _Run(session, keeper, output).rotate(keys, found, taken, due, caller, grace)
+            assert store is not None and due is not None  # noqa: S101, PT018 - for the type checker
+            return _Run(session, store, output).rotate(keys, found, taken, due, caller, grace)
     return 0
 
 
-def _rotate_one(session: Session, keeper: Keeper | None, id: str, grace: int, output: str | None) -> None:
+def _rotate_one(session: Session, store: TokenStore | None, id: str, grace: int, output: str | None) -> None:
     with session.client() as keys:
-        if keeper is not None:
+        if store is not None:
             session.under_way = f"`{session.resume}` finishes what was begun, if anything was"
-            issued = rotate_into(keys, keeper, id, grace_period_minutes=grace)
+            issued = rotate_into(keys, store, id, grace_period_minutes=grace)
         else:
             session.under_way = "the key may have been rotated all the same, its new token lost: rotate it again"
             issued = keys.rotate(id, grace_period_minutes=grace)
             put_out(issued, session)
     more = f"works for {counted(grace, 'minute')} more" if grace else "has ended"
     name = f"{issued.api_key.name} ({issued.api_key.id})"
-    session.terminal.tell(f"rotated {name}{where(keeper, issued.api_key.id)}; the previous token {more}")
-    if keeper is not None:
+    session.terminal.tell(f"rotated {name}{where(store, issued.api_key.id)}; the previous token {more}")
+    if store is not None:
         write_key(session, output, issued.api_key)
 
 
@@ -139,7 +139,7 @@ def _tell_due(session: Session, output: str | None, found: list[APIKey], caller:
         told = f", {left:,} of them left out: what is, or may be, the caller" if left else ""
         session.terminal.tell(f"{counted(len(found), 'key')} due{told}; nothing was rotated")
     else:
-        facts = [_facts(key, "left out" if (reason := reasons[key.id]) else "due", reason) for key in found]
+        facts = [_facts(key, "skipped" if (reason := reasons[key.id]) else "due", reason) for key in found]
         session.terminal.write(as_answer(facts))
     return 0
 
@@ -158,9 +158,9 @@ def _ask_for(session: Session, found: list[APIKey], caller: str | None) -> None:
 class _Run:
     """The rotation of all keys that are due. What came of each is told as it is known, and not only at the end."""
 
-    def __init__(self, session: Session, keeper: Keeper, output: str | None) -> None:
+    def __init__(self, session: Session, store: TokenStore, output: str | None) -> None:
         self._session = session
-        self._keeper = keeper
+        self._store = store
         self._in_words = session.format(output) == "table"
         self._code = 0
         self._facts: list[dict[str, Any]] = []
@@ -174,16 +174,16 @@ class _Run:
         self._session.under_way = f"`{resume}` finishes what was begun, if anything is not finished"
         with self._session.terminal.waiting("rotating") as waiting:
 
-            def progress(rotated: Rotated, done: int, total: int) -> None:
+            def progress(rotated: RotationResult, done: int, total: int) -> None:
                 with waiting.aside():
                     self._tell(rotated)
                 waiting.says(f"{done:,} of {total:,}", done, total)
 
             try:
                 rotate_due(
-                    *(keys, self._keeper),
+                    *(keys, self._store),
                     older_than=due,
-                    which=lambda key: key.id in ids and taken.takes(key),
+                    where=lambda key: key.id in ids and taken.takes(key),
                     caller=caller,
                     grace_period_minutes=grace,
                     progress=progress,
@@ -195,30 +195,30 @@ class _Run:
         self._sum_up(grace)
         return self._code
 
-    def _tell(self, rotated: Rotated) -> None:
+    def _tell(self, rotated: RotationResult) -> None:
         failure = None if rotated.error is None else describe(self._session, rotated.error)
         self._code = max(self._code, failure.code if failure else 0)
         lines = failure.lines if failure else translated(self._session, rotated.reason or "")
-        facts = _facts(rotated.key, rotated.state, " ".join(lines) or None)
-        if rotated.state == "rotated" and (path := path_of(self._keeper, rotated.key.id)) is not None:
+        facts = _facts(rotated.key, rotated.status, " ".join(lines) or None)
+        if rotated.status == "rotated" and (path := path_of(self._store, rotated.key.id)) is not None:
             facts["token_file"] = str(path)
         self._facts.append({**facts, **(failure.facts if failure else {})})
         if self._in_words:
             first, *more = lines or [""]
-            name = f"{rotated.state} {rotated.key.name} ({rotated.key.id})"
+            name = f"{rotated.status} {rotated.key.name} ({rotated.key.id})"
             self._session.terminal.say([f"{name}: {first}" if first else name, *(f"  {line}" for line in more)])
 
     def _sum_up(self, grace: int) -> None:
-        states = Counter(facts["state"] for facts in self._facts)
-        counts = ", ".join(f"{count:,} {state}" for state, count in states.items())
+        states = Counter(facts["status"] for facts in self._facts)
+        counts = ", ".join(f"{count:,} {status}" for status, count in states.items())
         grace_told = f"; previous tokens work for {counted(grace, 'minute')}" if states["rotated"] else ""
         self._session.terminal.tell(f"{counts or 'none rotated'}{grace_told}")
         if not self._in_words:
             self._session.terminal.write(as_answer(self._facts))
 
 
-def _facts(key: APIKey, state: str, reason: str | None) -> dict[str, Any]:
-    return {"id": key.id, "name": key.name, "state": state, "reason": reason}
+def _facts(key: APIKey, status: str, reason: str | None) -> dict[str, Any]:
+    return {"id": key.id, "name": key.name, "status": status, "reason": reason}
 
 
 @click.command()
@@ -232,22 +232,22 @@ def resume(session: Session, into: dict[str, Any], force: bool, output: str | No
     Run it after an error that says so, with the option that said where the token goes.
     """
     problems: list[Problem] = []
-    keeper = check_place(session, into, problems, force=force, resuming=True)
+    store = check_place(session, into, problems, force=force, resuming=True)
     raise_if_invalid("nothing was resumed", problems)
-    assert keeper is not None, "standard output is not among the options"  # noqa: S101 - for the type checker
+    assert store is not None, "standard output is not among the options"  # noqa: S101 - for the type checker
     with session.client() as keys:
-        results = finish(keys, keeper)
+        results = finish(keys, store)
     code, facts, lines = 0, [], []
     for each in results:
         failure = None if each.error is None else describe(session, each.error)
-        code = max(code, failure.code if failure else 0, 1 if each.state == "open" else 0)
-        advice = translated(session, each.advice)
+        code = max(code, failure.code if failure else 0, 1 if each.status == "pending" else 0)
+        hint = translated(session, each.hint)
         more = {} if failure is None else failure.facts
-        about = {"state": each.state, "operation": each.operation, "id": each.key_id, "name": each.name}
-        facts.append({**about, "advice": " ".join(advice), **more})
-        name = " ".join(part for part in (each.state, each.name, f"({each.key_id})" if each.key_id else "") if part)
+        about = {"status": each.status, "operation": each.operation, "id": each.key_id, "name": each.name}
+        facts.append({**about, "hint": " ".join(hint), **more})
+        name = " ".join(part for part in (each.status, each.name, f"({each.key_id})" if each.key_id else "") if part)
         kept = failure.lines[-1:] if failure and "token_file" in more else []
-        lines += [f"{name}: {advice[0]}", *(f"  {line}" for line in (*advice[1:], *kept))]
+        lines += [f"{name}: {hint[0]}", *(f"  {line}" for line in (*hint[1:], *kept))]
     if session.format(output) == "table":
         session.terminal.say(lines or [f"nothing was left for {session.place}"])
     else:

@@ -21,7 +21,7 @@ from ..tokens import Token
 from ._terminal import Terminal
 
 if TYPE_CHECKING:
-    from ..custody import Keeper
+    from ..storage import TokenStore
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -39,14 +39,14 @@ class Session:
 
     Attributes:
         terminal: Where it writes.
-        keeper: Where it brings a token, once that is known.
+        store: Where it brings a token, once that is known.
         place: The options that say so.
         under_way: What to do if this run ends now, and nobody writes down what it was at.
         in_hand: A token that is on its way to standard output.
     """
 
     terminal: Terminal = field(factory=Terminal)
-    keeper: Keeper | None = None
+    store: TokenStore | None = None
     place: str = ""
     under_way: str | None = None
     in_hand: Token | None = None

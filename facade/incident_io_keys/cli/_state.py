@@ -10,9 +10,9 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from ..custody import KeeperError
-from ..custody._file_keepers import write_token
 from ..errors import IncidentIOError
+from ..storage import StoreUnavailableError
+from ..storage._file_stores import write_token
 from ..tokens import Token
 from ._session import now
 
@@ -45,7 +45,7 @@ def state_directory(name: str) -> Path:
     """A directory of the user's own for what is to outlive a run, made if it is not there.
 
     Raises:
-        KeeperError: It cannot be made.
+        StoreUnavailableError: It cannot be made.
     """
     base: Path | str = "~/.local/state"
     try:
@@ -62,5 +62,5 @@ def state_directory(name: str) -> Path:
     except (OSError, RuntimeError) as error:  # RuntimeError: nobody knows where home is
         reason = error.strerror if isinstance(error, OSError) else error
         message = f"there is no directory in {base} for what is not finished: {reason}"
-        raise KeeperError(f"{message}; XDG_STATE_HOME names another one") from None
+        raise StoreUnavailableError(f"{message}; XDG_STATE_HOME names another one") from None
     return directory

@@ -13,8 +13,8 @@ from incident_io_keys_generated.models import AccountRole, APIKey, Role, TeamRol
 
 from .._validation import raise_if_invalid
 from ..client import KeysClient
-from ..custody import create_into
 from ..errors import Problem
+from ..storage import create_into
 from ._destinations import check_place, destination, force, put_out, show_token, where
 from ._preview import problems_of, write_request
 from ._reading import write_key
@@ -86,9 +86,9 @@ def create(
         problems.append(Problem("name", "is missing", "give --name NAME, or --interactive"))
         definition["name"] = "-"
     problems += problems_of(lambda keys: keys.create(**definition))
-    keeper = None
+    store = None
     if not dry_run or show_token or any(into.values()):
-        keeper = check_place(session, into, problems, force=force, show_token=show_token)
+        store = check_place(session, into, problems, force=force, show_token=show_token)
     raise_if_invalid("create was not sent", problems)
     if dry_run:
         write_request(session, output, lambda keys: keys.create(**definition))
@@ -96,16 +96,16 @@ def create(
     if interactive:
         ask(session, f"Create {definition['name']} with {_told(definition)} ({session.place or '--show-token'})?")
     with session.client() as keys:
-        if keeper is not None:
+        if store is not None:
             session.under_way = f"`{session.resume}` finishes what was begun, if anything was"
-            issued = create_into(keys, keeper, **definition)
+            issued = create_into(keys, store, **definition)
         else:
             look = f"incident-io-keys list --name {shlex.quote(glob.escape(definition['name']))}"
             session.under_way = f"the key may have been created all the same, its token lost: look with `{look}`"
             issued = keys.create(**definition)
             put_out(issued, session)
-    session.terminal.tell(f"created {issued.api_key.name} ({issued.api_key.id}){where(keeper, issued.api_key.id)}")
-    if keeper is not None:
+    session.terminal.tell(f"created {issued.api_key.name} ({issued.api_key.id}){where(store, issued.api_key.id)}")
+    if store is not None:
         write_key(session, output, issued.api_key)
 
 

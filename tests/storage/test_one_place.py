@@ -1,0 +1,135 @@
+"""A store with one place: the token of a key that lives is not replaced by that of another one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from incident_io_keys import InvalidRequestError, KeysClient
+from incident_io_keys.storage import DotenvStore, KeyBusyError, StorageError, create_into, resume, rotate_into
+from incident_io_keys.testing import MockAPI, faults
+
+from .doing import NEW, Do, failure, later, listed, works
+
+OTHER = {**NEW, "name": "other bot"}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> DotenvStore:
+    return DotenvStore(tmp_path / ".env")
+
+
+def lose(do: Do, mock: MockAPI, store: DotenvStore, operation: str, key_id: str = "") -> None:
+    mock.fail_next(faults.Close(), operation=operation)
+    if operation == "create":
+        failure(do, create_into, store, **NEW)
+    else:
+        failure(do, rotate_into, store, key_id)
+
+
+def test_it_takes_one_new_key(do: Do, store: DotenvStore) -> None:
+    issued = do(create_into, store, **NEW)
+    assert isinstance(failure(do, create_into, store, **OTHER), InvalidRequestError)
+    assert store.load("") == issued.token
+    assert do(resume, store) == []
+    assert [key.name for key in do(listed)] == ["Manager", NEW["name"]]
+
+
+def test_what_is_not_finished_comes_first(do: Do, mock: MockAPI, store: DotenvStore, key_id: str) -> None:
+    lose(do, mock, store, "create")
+    for error in (failure(do, create_into, store, **OTHER), failure(do, rotate_into, store, key_id)):
+        assert type(error) is StorageError
+        assert str(error) == f"{error.entry} is not finished: call resume(client, store) first"
+    [found] = do(resume, store)
+    lost = next(key for key in do(listed) if key.name == NEW["name"])
+    assert (found.status, found.key_id) == ("completed", lost.id)
+    assert works(mock, store.load(lost.id))
+    assert do(resume, store) == []
+
+
+def test_a_token_that_was_put_there_by_hand_is_not_taken_for_that_of_a_lost_key(
+    do: Do, mock: MockAPI, store: DotenvStore
+) -> None:
+    lose(do, mock, store, "create")
+    store.save("", mock.token)
+    [found] = do(resume, store)
+    assert found.status == "completed"
+    assert store.load("") != mock.token
+    assert works(mock, store.load(""))
+
+
+def test_the_token_of_another_key_does_not_take_its_place(do: Do, store: DotenvStore, key_id: str) -> None:
+    issued = do(create_into, store, **NEW)
+    error = failure(do, rotate_into, store, key_id)
+    assert isinstance(error, InvalidRequestError)
+    assert f"has the token of the key {issued.api_key.id}" in str(error)
+    assert store.load("") == issued.token
+    # Its own does, and so does another once the place is free.
+    do(rotate_into, store, issued.api_key.id)
+    (store.journal.parent / ".env").write_text("")
+    assert do(rotate_into, store, key_id).token == store.load("")
+
+
+def test_whose_token_it_has_is_known_after_what_did_not_happen_too(
+    do: Do, mock: MockAPI, store: DotenvStore, key_id: str
+) -> None:
+    issued = do(rotate_into, store, key_id)
+    for fault in (faults.Status(403), faults.Close(applied=False)):
+        mock.fail_next(fault, operation="rotate")
+        failure(do, rotate_into, store, key_id)
+    assert [found.status for found in do(resume, store, now=later())] == ["nothing_to_do"]
+    other = mock.add_key("other").api_key.id
+    assert isinstance(failure(do, rotate_into, store, other), InvalidRequestError)
+    assert store.load("") == issued.token
+
+
+def test_a_lost_rotation_is_made_again(do: Do, mock: MockAPI, store: DotenvStore, key_id: str) -> None:
+    before = do(rotate_into, store, key_id).token
+    lose(do, mock, store, "rotate", key_id)
+    assert [found.status for found in do(resume, store)] == ["completed"]
+    assert store.load("") != before
+    assert works(mock, store.load(""))
+
+
+def test_two_at_once_do_not_take_each_other_s_place(
+    do: Do, mock: MockAPI, store: DotenvStore, key_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[Any] = []
+    save = store.save
+
+    def meanwhile(*arguments: Any) -> None:
+        with KeysClient(mock.token, transport=mock.transport()) as client:
+            found.append(failure(create_into, client, store, **OTHER))
+            found.append(failure(rotate_into, client, store, key_id))
+            found.extend(each.error for each in resume(client, store))
+        save(*arguments)
+
+    monkeypatch.setattr(store, "save", meanwhile)
+    issued = do(create_into, store, **NEW)
+    assert [type(error) for error in found] == [KeyBusyError] * 3
+    assert store.load("") == issued.token
+
+
+def test_the_place_of_a_key_that_is_no_more_is_free(do: Do, mock: MockAPI, store: DotenvStore, key_id: str) -> None:
+    issued = do(create_into, store, **NEW)
+    lose(do, mock, store, "rotate", issued.api_key.id)
+    with KeysClient(mock.token, transport=mock.transport()) as client:
+        client.delete(issued.api_key.id)
+    assert [found.status for found in do(resume, store, now=later())] == ["nothing_to_do"]
+    assert do(rotate_into, store, key_id).token == store.load("")
+
+
+def test_the_advice_of_a_doubtful_create_can_be_followed(do: Do, mock: MockAPI, store: DotenvStore) -> None:
+    lose(do, mock, store, "create")
+    with KeysClient(mock.token, transport=mock.transport()) as client:
+        client.create(**NEW)  # somebody else's, of the same name
+    [found] = do(resume, store)
+    assert found.status == "pending"
+    assert f"remove {found.entry} and bring it to the store with rotate_into" in found.hint
+    mine, theirs = (key for key in do(listed) if key.name == NEW["name"])
+    assert isinstance(failure(do, rotate_into, store, mine.id), StorageError)
+    found.entry.unlink()
+    assert works(mock, do(rotate_into, store, mine.id).token)
+    assert theirs.id != mine.id

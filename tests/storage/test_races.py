@@ -1,0 +1,222 @@
+"""What happens at the same time: other processes, cancelled tasks, and those who act on what they see."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from incident_io_keys import AsyncKeysClient, KeysClient
+from incident_io_keys.storage import FileStore, KeyBusyError, StorageError, _runner, create_into, resume, rotate_into
+from incident_io_keys.storage._journal import Journal
+from incident_io_keys.testing import MockAPI, faults
+
+from .doing import NEW, Do, Memory, entries, failure, listed, throw, works
+
+
+def when_created(mock: MockAPI, monkeypatch: pytest.MonkeyPatch, act: Callable[[KeysClient, str], None]) -> None:
+    """Let somebody else act once a key is created, and before its creator knows."""
+    respond = mock.respond
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        answer = respond(request)
+        if request.method == "POST" and request.url.path.endswith("api_keys"):
+            with KeysClient(mock.token, transport=mock.transport()) as client:
+                act(client, answer.json()["api_key"]["id"])
+        return answer
+
+    monkeypatch.setattr(mock, "respond", answer)
+
+
+def outlives(mock: MockAPI, store: Any, key_id: Any) -> bool:
+    mock.clock.advance(timedelta(hours=2))
+    return works(mock, store.load(key_id))
+
+
+def test_nobody_rotates_a_new_key_while_its_token_is_brought_to_its_place(
+    do: Do, mock: MockAPI, memory: Memory
+) -> None:
+    found: list[Any] = []
+
+    def meanwhile() -> None:
+        memory.at.clear()
+        with KeysClient(mock.token, transport=mock.transport()) as client:
+            key_id = next(key.id for key in client.list() if key.name == NEW["name"])
+            found.append(failure(rotate_into, client, memory, key_id))
+
+    memory.at["save"] = meanwhile
+    issued = do(create_into, memory, **NEW)
+    assert [type(error) for error in found] == [KeyBusyError]
+    assert outlives(mock, memory, issued.api_key.id)
+
+
+def test_who_was_faster_keeps_the_place(
+    do: Do, mock: MockAPI, store: FileStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    when_created(mock, monkeypatch, lambda client, key_id: (rotate_into(client, store, key_id), None)[1])
+    error = failure(do, create_into, store, **NEW)
+    assert type(error) is StorageError
+    assert "somebody has rotated the key, and the store has that token" in str(error)
+    monkeypatch.undo()
+    do(resume, store)
+    assert outlives(mock, store, error.key_id)
+
+
+@pytest.mark.parametrize("stands", ["busy", "unreadable"])
+def test_a_new_token_that_cannot_be_brought_to_its_place_now_is_on_the_error(
+    stands: str, do: Do, mock: MockAPI, memory: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locks: list[Any] = []
+
+    def stand(_: KeysClient, key_id: str) -> None:
+        if stands == "busy":
+            locks.append(Journal(memory.journal, single_slot=False).begin_rotation(key_id))
+        memory.unreadable = stands == "unreadable"
+
+    when_created(mock, monkeypatch, stand)
+    error = failure(do, create_into, memory, **NEW)
+    assert type(error) is StorageError
+    assert works(mock, error.token)
+    monkeypatch.undo()
+    memory.unreadable = False
+    for lock in locks:
+        lock.release()
+    assert [found.status for found in do(resume, memory)] == ["completed"]
+    assert outlives(mock, memory, error.key_id)
+
+
+def test_a_create_whose_name_is_that_of_one_that_is_not_finished_waits(do: Do, mock: MockAPI, store: FileStore) -> None:
+    mock.fail_next(faults.Close(), operation="create")
+    failure(do, create_into, store, **NEW)
+    error = failure(do, create_into, store, **NEW)
+    assert type(error) is StorageError
+    assert "a create of a key named 'deploy bot' is not finished" in str(error)
+    assert entries(store) == [error.entry]
+    do(create_into, store, name="other bot", role_names=[])
+    assert [found.status for found in do(resume, store)] == ["completed"]
+    do(create_into, store, **NEW)
+
+
+def test_who_brings_a_lost_key_its_token_first_is_not_overtaken(do: Do, mock: MockAPI, memory: Memory) -> None:
+    mock.fail_next(faults.Close(), operation="create")
+    failure(do, create_into, memory, **NEW)
+    key_id = next(key.id for key in do(listed) if key.name == NEW["name"])
+
+    def meanwhile() -> None:
+        memory.at.clear()
+        with KeysClient(mock.token, transport=mock.transport()) as client:
+            rotate_into(client, memory, key_id)
+
+    memory.at["check"] = meanwhile  # between the look at the key and the lock
+    [found] = do(resume, memory)
+    assert (found.status, found.key_id) == ("completed", key_id)
+    rotations = [request for request in mock.requests if request.url.path.endswith("rotate")]
+    assert len(rotations) == 1
+    assert outlives(mock, memory, key_id)
+
+
+def test_where_all_tasks_are_cancelled_what_blocks_still_comes_to_its_end(
+    mock: MockAPI, memory: Memory, key_id: str
+) -> None:
+    storing, told = threading.Event(), threading.Event()
+
+    def slowly() -> None:
+        storing.set()
+        assert told.wait(10)
+
+    memory.at["save"] = slowly
+
+    async def main() -> None:
+        async with AsyncKeysClient(mock.token, transport=mock.transport()) as client:
+            task = asyncio.ensure_future(rotate_into(client, memory, key_id))
+            await asyncio.to_thread(storing.wait)
+            for each in asyncio.all_tasks() - {asyncio.current_task()}:
+                each.cancel()
+            await asyncio.sleep(0)
+            with KeysClient(mock.token, transport=mock.transport()) as other:
+                assert isinstance(failure(rotate_into, other, memory, key_id), KeyBusyError)
+            told.set()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    asyncio.run(main())
+    assert works(mock, memory.tokens[key_id])
+    assert list(memory.journal.glob("*")) == []
+
+
+def test_a_lock_that_nobody_came_to_use_is_let_go_of(
+    mock: MockAPI, store: FileStore, key_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = Journal.begin_rotation
+
+    def interrupted(journal: Journal, key_id: str) -> Any:
+        begin(journal, key_id)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Journal, "begin_rotation", interrupted)
+    with KeysClient(mock.token, transport=mock.transport()) as client:
+        with pytest.raises(KeyboardInterrupt):
+            rotate_into(client, store, key_id)
+        monkeypatch.undo()
+        gc.collect()
+        rotate_into(client, store, key_id)
+
+
+def test_an_interrupt_lets_go_of_what_is_locked_even_while_its_traceback_is_kept(
+    mock: MockAPI, memory: Memory, key_id: str
+) -> None:
+    memory.at["check"] = lambda: throw(KeyboardInterrupt())
+    with KeysClient(mock.token, transport=mock.transport()) as client:
+        with pytest.raises(KeyboardInterrupt) as caught:
+            rotate_into(client, memory, key_id)
+        memory.at.clear()
+        rotate_into(client, memory, key_id)
+    assert caught.value.__traceback__ is not None
+
+
+def test_an_interrupt_between_two_steps_lets_go_of_what_is_locked_too(
+    mock: MockAPI, memory: Memory, key_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: Any, **__: Any) -> Any:
+        raise KeyboardInterrupt
+
+    memory.at["check"] = lambda: monkeypatch.setattr(_runner, "Outcome", interrupted)
+    with KeysClient(mock.token, transport=mock.transport()) as client:
+        with pytest.raises(KeyboardInterrupt) as caught:
+            rotate_into(client, memory, key_id)
+        monkeypatch.undo()
+        memory.at.clear()
+        rotate_into(client, memory, key_id)
+    assert caught.value.__traceback__ is not None
+
+
+def test_what_blocks_is_waited_for_and_then_it_is_cancelled() -> None:
+    begun, told = threading.Event(), threading.Event()
+    steps: list[str] = []
+
+    def block() -> None:
+        begun.set()
+        assert told.wait(10)
+        steps.append("blocked")
+
+    def procedure() -> _runner.Steps[None]:
+        yield from _runner.local(block)
+        steps.append("went on")
+
+    async def main() -> None:
+        task = asyncio.ensure_future(_runner.run_async(procedure()))
+        await asyncio.to_thread(begun.wait)
+        task.cancel()
+        await asyncio.sleep(0)
+        told.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+    assert steps == ["blocked", "went on"]

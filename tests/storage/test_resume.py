@@ -1,0 +1,280 @@
+"""What an earlier process left: it is finished, or it is told what to do."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from incident_io_keys import KeysClient, Token
+from incident_io_keys.storage import FileStore, StoreUnavailableError, create_into, resume, rotate_into
+from incident_io_keys.storage._journal import Journal
+from incident_io_keys.testing import MockAPI, MockSettings, faults
+
+from ..conftest import without_last_use
+from .doing import (
+    NEW,
+    Do,
+    Memory,
+    asked,
+    entries,
+    failure,
+    later,
+    listed,
+    lose_the_answer,
+    newest,
+    not_stored,
+    throw,
+    works,
+)
+
+
+def test_where_nothing_was_left_there_is_nothing_to_do(do: Do, mock: MockAPI, memory: Memory) -> None:
+    memory.at["check"] = lambda: throw(StoreUnavailableError("not now"))
+    assert do(resume, memory) == []
+    assert asked(mock) == []
+
+
+def test_a_lost_key_is_adopted_once(do: Do, mock: MockAPI, store: FileStore) -> None:
+    lose_the_answer(do, mock, store, "create", "")
+    [found] = do(resume, store)
+    [key] = [key for key in do(listed) if key.name == NEW["name"]]
+    assert (found.status, found.operation, found.name, found.key_id) == ("completed", "create", NEW["name"], key.id)
+    assert "the token of" in found.hint
+    assert "was lost" in found.hint
+    # The lost token is to end at once.
+    [rotated] = [request for request in mock.requests if request.url.path.endswith("rotate")]
+    assert json.loads(rotated.content) == {"grace_period_minutes": 0}
+    assert newest(mock, store.load(key.id))
+    assert entries(store) == []
+
+
+def test_a_lost_rotation_is_made_again_with_the_same_grace_period(
+    do: Do, mock: MockAPI, store: FileStore, key_id: str
+) -> None:
+    before = do(rotate_into, store, key_id).token
+    mock.fail_next(faults.Close(), operation="rotate")
+    failure(do, rotate_into, store, key_id, grace_period_minutes=17)
+    [found] = do(resume, store)
+    assert (found.status, found.operation, found.name, found.key_id) == ("completed", "rotate", "there", key_id)
+    assert json.loads(mock.requests[-2].content) == {"grace_period_minutes": 17}
+    assert works(mock, before)
+    assert store.load(key_id) != before
+    assert newest(mock, store.load(key_id))
+
+
+@pytest.mark.parametrize("operation", ["create", "rotate"])
+def test_what_has_not_happened_may_still_happen_for_a_while(
+    operation: str, do: Do, mock: MockAPI, store: FileStore, key_id: str
+) -> None:
+    before = do(rotate_into, store, key_id).token
+    lose_the_answer(do, mock, store, operation, key_id, applied=False)
+    keys = [without_last_use(key) for key in do(listed)]
+    [found] = do(resume, store)
+    assert (found.status, [found.entry]) == ("pending", entries(store))
+    assert found.began is not None
+    assert found.retry_at == found.began + timedelta(minutes=5)
+    assert f"run resume again after {found.retry_at:%Y-%m-%d %H:%M:%S} UTC" in found.hint
+    [found] = do(resume, store, now=later())
+    assert (found.status, entries(store)) == ("nothing_to_do", [])
+    assert [without_last_use(key) for key in do(listed)] == keys
+    assert store.load(key_id) == before
+
+
+def test_a_key_that_is_listed_late_is_adopted_when_it_is(do: Do, mock: MockAPI, store: FileStore) -> None:
+    mock.settings = MockSettings(list_delay=timedelta(minutes=1))
+    lose_the_answer(do, mock, store, "create", "")
+    assert [found.status for found in do(resume, store)] == ["pending"]
+    mock.settings = MockSettings()
+    assert [found.status for found in do(resume, store)] == ["completed"]
+
+
+def test_a_key_of_the_same_name_that_was_there_before_is_not_touched(do: Do, mock: MockAPI, store: FileStore) -> None:
+    first = do(create_into, store, **NEW)
+    lose_the_answer(do, mock, store, "create", "")
+    [found] = do(resume, store)
+    assert found.status == "completed"
+    assert found.key_id != first.api_key.id
+    assert store.load(first.api_key.id) == first.token
+    assert works(mock, first.token)
+
+
+def test_of_several_keys_none_is_touched(do: Do, mock: MockAPI, store: FileStore) -> None:
+    lose_the_answer(do, mock, store, "create", "")
+    with KeysClient(mock.token, transport=mock.transport()) as client:
+        another = client.create(**NEW)
+    [found] = do(resume, store, now=later())
+    assert found.status == "pending"
+    assert another.api_key.id in found.hint
+    assert works(mock, another.token)
+    assert entries(store) == [found.entry]
+
+
+def test_a_key_that_was_deleted_meanwhile_needs_nothing(do: Do, mock: MockAPI, memory: Memory, key_id: str) -> None:
+    for operation in ("create", "rotate"):
+        error = not_stored(do, memory, operation, key_id)
+        with KeysClient(mock.token, transport=mock.transport()) as client:
+            client.delete(error.key_id)
+        assert [found.status for found in do(resume, memory)] == ["pending"]  # a 404 can have other reasons
+        [found] = do(resume, memory, now=later())
+        assert (found.status, found.key_id) == ("nothing_to_do", error.key_id)
+        assert f"there is no key {error.key_id} that this caller may see" in found.hint
+
+
+def test_a_key_that_somebody_else_rotated_since_is_left_to_a_person(
+    do: Do, mock: MockAPI, store: FileStore, key_id: str
+) -> None:
+    lose_the_answer(do, mock, store, "rotate", key_id)
+    mock.clock.advance(timedelta(minutes=11))
+    with KeysClient(mock.token, transport=mock.transport()) as client:
+        theirs = client.rotate(key_id).token
+    [found] = do(resume, store)
+    assert found.status == "pending"
+    assert "somebody else rotated the key" in found.hint
+    assert newest(mock, theirs)
+    # As it says.
+    do(rotate_into, store, key_id)
+    assert do(resume, store) == []
+    assert newest(mock, store.load(key_id))
+
+
+@pytest.mark.parametrize("operation", ["create", "rotate"])
+@pytest.mark.parametrize(
+    "fault",
+    [faults.Status(403), faults.Close(), faults.Close(applied=False), faults.DropProperty("token")],
+    ids=repr,
+)
+def test_what_cannot_be_finished_now_is_finished_later(
+    operation: str, fault: faults.Fault, do: Do, mock: MockAPI, store: FileStore, key_id: str
+) -> None:
+    do(rotate_into, store, key_id)
+    lose_the_answer(do, mock, store, operation, key_id)
+    mock.fail_next(fault, operation="rotate", times=2)
+    for _ in range(2):
+        found, *_ = do(resume, store)
+        assert found.status == "pending"
+        assert found.error is not None
+        assert str(found.error) in found.hint
+    # Even if it seems that long ago nothing happened: the store does not have the newest token.
+    assert {each.status for each in do(resume, store, now=later())} <= {"completed", "nothing_to_do"}
+    assert entries(store) == []
+    assert all(newest(mock, store.load(key.id)) for key in do(listed) if key.name != "Manager")
+
+
+def test_a_token_that_does_not_get_to_its_place_when_resuming_is_on_the_error(
+    do: Do, mock: MockAPI, memory: Memory, key_id: str
+) -> None:
+    lose_the_answer(do, mock, memory, "rotate", key_id)
+    memory.at["save"] = lambda: throw(OSError("full"))
+    [found] = do(resume, memory)
+    assert found.status == "pending"
+    assert works(mock, found.error.token)
+    assert found.error.token.reveal() not in repr(found)
+
+
+def test_a_rotation_goes_on_where_an_earlier_one_was_left(do: Do, mock: MockAPI, store: FileStore, key_id: str) -> None:
+    lose_the_answer(do, mock, store, "rotate", key_id)
+    # One that is refused does not make the one before forgotten.
+    mock.fail_next(faults.Status(403), operation="rotate")
+    failure(do, rotate_into, store, key_id)
+    lose_the_answer(do, mock, store, "rotate", key_id, applied=False)
+    [found] = do(resume, store, now=later())
+    assert found.status == "completed"
+    assert newest(mock, store.load(key_id))
+
+
+@pytest.mark.parametrize("operation", ["create", "rotate"])
+def test_a_token_in_the_store_that_does_not_work_is_replaced(
+    operation: str, do: Do, mock: MockAPI, memory: Memory, key_id: str
+) -> None:
+    error = not_stored(do, memory, operation, key_id)
+    memory.tokens[error.key_id] = Token("inc_" + "0" * 64)
+    [found] = do(resume, memory)
+    assert found.status == "completed"
+    assert newest(mock, memory.tokens[error.key_id])
+
+
+def test_a_new_key_that_was_renamed_meanwhile_is_found_by_its_id(do: Do, mock: MockAPI, memory: Memory) -> None:
+    error = not_stored(do, memory, "create", "")
+    with KeysClient(mock.token, transport=mock.transport()) as client:
+        client.update(error.key_id, name="other", role_names=[], team_ids=[], team_role_names=[])
+    [found] = do(resume, memory)
+    assert (found.status, found.key_id) == ("completed", error.key_id)
+
+
+def test_what_another_process_is_at_is_left_alone(do: Do, mock: MockAPI, memory: Memory, key_id: str) -> None:
+    found: list[Any] = []
+
+    def meanwhile() -> None:
+        memory.at.clear()
+        with KeysClient(mock.token, transport=mock.transport()) as client:
+            found.extend(resume(client, memory, now=later()))
+
+    memory.at["save"] = meanwhile
+    issued = do(rotate_into, memory, key_id)
+    assert [each.status for each in found] == ["pending"]
+    assert "another process or thread is at this key" in found[0].hint
+    assert newest(mock, issued.token)
+
+
+def test_an_entry_that_is_done_with_by_now_is_passed_over(
+    do: Do, store: FileStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Journal, "paths", lambda _: [store.journal / "rotate-1.json"])
+    assert do(resume, store) == []
+
+
+def test_an_entry_that_cannot_be_read_does_not_keep_the_others_from_being_finished(
+    do: Do, mock: MockAPI, store: FileStore, key_id: str
+) -> None:
+    lose_the_answer(do, mock, store, "rotate", key_id)
+    (store.journal / "create-1.json").write_text('{"operation": "transfer", "name": "a", "began": 1}\n')
+    (store.journal / "create-2.json").mkdir()
+    (store.journal / "create-3.json").write_text('{"operation": "cre')
+    found = do(resume, store)
+    assert [each.status for each in found] == ["pending", "pending", "nothing_to_do", "completed"]
+    assert "another version of this package wrote" in found[0].hint
+    assert [entry.name for entry in entries(store)] == ["create-1.json", "create-2.json"]
+
+
+def test_a_caller_whose_token_is_dead_is_told_so(do: Do, mock: MockAPI, store: FileStore, key_id: str) -> None:
+    lose_the_answer(do, mock, store, "rotate", key_id)
+    mock.fail_next(faults.Status(401), operation="show")
+    [found] = do(resume, store)
+    assert found.status == "pending"
+    assert "run resume again once this is mended: show failed with 401" in found.hint
+
+
+def test_a_store_that_cannot_take_a_token_keeps_one_from_being_issued(
+    do: Do, mock: MockAPI, memory: Memory, key_id: str
+) -> None:
+    lose_the_answer(do, mock, memory, "rotate", key_id)
+    lose_the_answer(do, mock, memory, "create", key_id)
+    memory.at["check"] = lambda: throw(StoreUnavailableError("full"))
+    sent = len(mock.requests)
+    found = do(resume, memory)
+    assert [(each.status, str(each.error)) for each in found] == [("pending", "full")] * 2
+    assert not any(request.method == "POST" for request in mock.requests[sent:])
+
+
+def test_a_token_that_is_in_its_place_needs_no_room(do: Do, memory: Memory, mock: MockAPI, key_id: str) -> None:
+    memory.at["save"] = lambda: mock.fail_next(faults.Status(401), operation="show", times=9)
+    failure(do, rotate_into, memory, key_id)
+    mock.clear_faults()
+    memory.at["check"] = lambda: throw(StoreUnavailableError("full"))
+    assert [found.status for found in do(resume, memory)] == ["completed"]
+
+
+def test_a_directory_that_is_not_there_is_not_taken_for_one_with_nothing_left(do: Do, tmp_path: Path) -> None:
+    error = failure(do, resume, FileStore(tmp_path / "typing-error"))
+    assert isinstance(error, StoreUnavailableError)
+    assert "there is no directory" in str(error)
+
+
+@pytest.mark.parametrize("now", [5, datetime(2026, 1, 1)])  # noqa: DTZ001 - it is to be refused
+def test_all_that_is_wrong_is_told_at_once(now: Any) -> None:
+    error = failure(resume, None, None, now=now)
+    assert [problem.field for problem in error.problems] == ["client", "store", "now"]

@@ -1,0 +1,320 @@
+"""The rotation of all that is due: what is rotated, at what pace, who is left out, and that no token is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from incident_io_keys import AsyncKeysClient, KeysClient
+from incident_io_keys.storage import FileStore, RotationResult, _rotate_due, _runner, rotate_due
+from incident_io_keys.testing import MockAPI
+
+from .doing import Doing, Memory, Waits, aged, rotated, sent, states, works
+
+
+@pytest.fixture
+def mock() -> MockAPI:
+    mock = MockAPI()
+    mock.clock.freeze()
+    return mock
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Memory:
+    return Memory(tmp_path)
+
+
+def test_what_is_due_is_rotated_the_oldest_first_and_nothing_else(
+    doing: Doing, mock: MockAPI, keys: Any, tmp_path: Path
+) -> None:
+    issued = [mock.add_key(f"key {number}") for number in range(5)]
+    for index in (3, 0, 4):
+        mock.clock.advance(timedelta(days=1))
+        doing(keys.rotate(issued[index].api_key.id))
+    mock.clock.advance(timedelta(days=89))
+    mock.requests.clear()
+    store = FileStore(tmp_path)
+    found = rotated(doing, keys, store, mock, max_concurrency=1, grace_period_minutes=7)
+    due = [issued[index].api_key.id for index in (1, 2, 3, 0)]
+    assert sent(mock, "rotate") == [each.key.id for each in found if each.status == "rotated"] == due
+    assert states(found[:1]) == {"Manager": "skipped"}
+    assert store.load(issued[4].api_key.id) is None
+    mock.clock.advance(timedelta(minutes=6))
+    assert works(mock, issued[1].token)
+    mock.clock.advance(timedelta(minutes=1))
+    assert not works(mock, issued[1].token)
+
+
+def test_the_oldest_is_the_first_also_where_several_are_rotated_at_once(
+    doing: Doing, mock: MockAPI, keys: Any, store: Memory
+) -> None:
+    issued = aged(mock, 9)
+    rotated(doing, keys, store, mock)
+    assert sent(mock, "rotate")[0] == issued[0].api_key.id
+    assert sorted(sent(mock, "rotate")) == [each.api_key.id for each in issued]
+
+
+def test_nothing_is_due(doing: Doing, mock: MockAPI, keys: Any, store: Memory) -> None:
+    mock.add_key("young")
+    assert rotated(doing, keys, store, mock) == []
+
+
+class Crowd:
+    """Answers a rotation once so many are under way; the first comes alone."""
+
+    def __init__(self, mock: MockAPI, size: int) -> None:
+        self.mock = mock
+        self.barrier = threading.Barrier(size)
+        self.size = size
+        self.under_way = self.most = self.came = 0
+        self.lock = threading.Lock()
+        self.groups: dict[int, asyncio.Event] = {}
+
+    def _came(self, request: httpx.Request) -> bool:
+        if not request.url.path.endswith("/rotate"):
+            return False
+        with self.lock:
+            self.came += 1
+            self.under_way += 1
+            self.most = max(self.most, self.under_way)
+            return self.came > 1
+
+    def _answer(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/rotate"):
+            with self.lock:
+                self.under_way -= 1
+        return self.mock.handle(request)
+
+    def handle(self, request: httpx.Request) -> httpx.Response:
+        if self._came(request):
+            self.barrier.wait(10)
+        return self._answer(request)
+
+    async def handle_async(self, request: httpx.Request) -> httpx.Response:
+        if self._came(request):
+            group = self.groups.setdefault((self.came - 2) // self.size, asyncio.Event())
+            if (self.came - 1) % self.size == 0:
+                group.set()
+            async with asyncio.timeout(10):
+                await group.wait()
+        return self._answer(request)
+
+
+@pytest.fixture
+def waits(mock: MockAPI, monkeypatch: pytest.MonkeyPatch) -> Waits:
+    waits = Waits(mock.clock)
+    monkeypatch.setattr(_runner, "_sleep", waits.sleep)
+    monkeypatch.setattr(_runner, "_sleep_async", waits.sleep_async)
+    return waits
+
+
+@pytest.mark.parametrize(
+    ("max_concurrency", "limit", "most"), [(1, None, 1), (2, None, 2), (4, None, 4), (12, None, 12), (32, 60, 12)]
+)
+@pytest.mark.usefixtures("waits")
+def test_so_many_are_rotated_at_once_and_no_more(
+    doing: Doing, mock: MockAPI, store: Memory, max_concurrency: int, limit: int | None, most: int
+) -> None:
+    aged(mock, 1 + 24)
+    mock.settings.rate_limit = limit
+    crowd = Crowd(mock, most)
+    handler: Any = crowd.handle if doing.kind is KeysClient else crowd.handle_async
+    found = rotated(doing, doing.client(mock.token, handler), store, mock, max_concurrency=max_concurrency)
+    assert crowd.most == most
+    assert len(store.tokens) == 25
+    assert set(states(found).values()) == {"rotated", "skipped"}
+
+
+@pytest.mark.parametrize(
+    ("max_concurrency", "limit", "used"), [(1, 60, 0), (4, 60, 50), (32, 60, 0), (4, 12, 0), (32, 240, 0)]
+)
+def test_the_rate_limit_is_never_met_and_some_of_it_is_left(
+    doing: Doing,
+    mock: MockAPI,
+    store: Memory,
+    waits: Waits,
+    max_concurrency: int,
+    limit: int,
+    used: int,
+) -> None:
+    aged(mock, 105 if limit > 50 else 20)
+    mock.settings.rate_limit = limit
+    left: list[int] = []
+
+    def watched(request: httpx.Request) -> httpx.Response:
+        response = mock.handle(request)
+        if request.headers["Authorization"] == f"Bearer {mock.token.reveal()}":
+            left.append(int(response.headers["X-RateLimit-Remaining"]))
+        assert response.status_code != 429
+        return response
+
+    waits.patience = 0 if max_concurrency == 1 else 0.003
+    for _ in range(used):
+        works(mock, mock.token)
+    began = mock.clock.now()
+    rotated(doing, doing.client(mock.token, watched), store, mock, max_concurrency=max_concurrency)
+    assert min(left) >= 1
+    if max_concurrency == 1:  # and it does not dawdle: of several sleepers, it depends on the machine when they wake up
+        needed = (2 * len(store.tokens) - limit + used) * 60 / limit
+        assert (mock.clock.now() - began).total_seconds() < needed + 15
+
+
+def test_progress_is_told_of_each_key_in_the_calling_thread(
+    doing: Doing, mock: MockAPI, keys: Any, store: Memory
+) -> None:
+    aged(mock, 9)
+    told: list[tuple[RotationResult, int, int]] = []
+    threads = set()
+
+    def progress(each: RotationResult, done: int, total: int) -> None:
+        told.append((each, done, total))
+        threads.add(threading.current_thread())
+
+    found = rotated(doing, keys, store, mock, progress=progress)
+    assert told == [(each, index + 1, 10) for index, each in enumerate(found)]
+    assert threads == {threading.current_thread()}
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+@pytest.mark.parametrize("at", [1, 2, 4, 10])
+def test_progress_that_raises_loses_no_token(
+    doing: Doing, mock: MockAPI, keys: Any, store: Memory, error: type[BaseException], at: int
+) -> None:
+    issued = aged(mock, 40)
+
+    def progress(_: RotationResult, done: int, __: int) -> None:
+        if done == at:
+            raise error
+
+    with pytest.raises(error):
+        rotated(doing, keys, store, mock, progress=progress)
+    begun = sent(mock, "rotate")
+    assert at - 1 <= len(begun) < 40
+    assert set(begun) == set(store.tokens)
+    assert all(works(mock, token) for token in store.tokens.values())
+    assert list(store.journal.glob("*")) == []
+    assert all(works(mock, each.token) for each in issued if each.api_key.id not in begun)
+
+
+def test_who_waits_for_requests_begins_no_rotation_after_an_interruption(
+    doing: Doing, mock: MockAPI, store: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aged(mock, 8)
+    runs: list[Any] = []
+    make = _rotate_due._Run
+
+    def made(**fields: Any) -> Any:
+        runs.append(make(**fields))
+        return runs[-1]
+
+    monkeypatch.setattr(_rotate_due, "_Run", made)
+    came = threading.Semaphore(1)  # the first waits for nothing
+
+    def sleep(_: float) -> None:
+        for _ in range(500):
+            if came.acquire(timeout=0.002) or runs[0].over is not None:
+                return
+
+    async def sleep_async(_: float) -> None:
+        if not came.acquire(blocking=False):
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(_runner, "_sleep", sleep)
+    monkeypatch.setattr(_runner, "_sleep_async", sleep_async)
+
+    def used_up(request: httpx.Request) -> httpx.Response:
+        response = mock.handle(request)
+        if sent(mock, "rotate"):
+            response.headers["X-RateLimit-Remaining"] = "0"
+        return response
+
+    def progress(_: RotationResult, done: int, __: int) -> None:
+        if done == 3:  # of the manager's key, the first one, and the one that waited for nothing
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        rotated(doing, doing.client(mock.token, used_up), store, mock, progress=progress)
+    assert len(sent(mock, "rotate")) == len(store.tokens) == 2
+
+
+@pytest.mark.parametrize("at", [2, 4])
+def test_what_ended_after_an_interruption_is_told_too(doing: Doing, mock: MockAPI, store: Memory, at: int) -> None:
+    aged(mock, 10)
+    told: list[RotationResult] = []
+
+    def progress(each: RotationResult, done: int, _: int) -> None:
+        told.append(each)
+        if done == at:  # the first of them is the manager's key, which is left out
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        rotated(doing, doing.client(mock.token, mock.handle), store, mock, progress=progress)
+    assert {each.key.id for each in told if each.status == "rotated"} == set(store.tokens)
+    assert len({each.key.id for each in told}) == len(told)
+
+
+def test_a_cancellation_lets_those_end_that_have_begun(mock: MockAPI, store: Memory) -> None:
+    issued = aged(mock, 10)
+
+    async def main() -> None:
+        begun = asyncio.Semaphore(0)
+        go = asyncio.Event()
+
+        async def handle(request: httpx.Request) -> httpx.Response:
+            response = mock.handle(request)
+            if len(sent(mock, "rotate")) > 1 and request.url.path.endswith("/rotate"):
+                begun.release()
+                await go.wait()
+            return response
+
+        async with AsyncKeysClient(mock.token, transport=httpx.MockTransport(handle)) as keys:
+            work = rotate_due(keys, store, older_than="90 days", now=mock.clock.now(), max_concurrency=3)
+            task = asyncio.ensure_future(work)
+            for _ in range(3):
+                await begun.acquire()
+            for _ in range(3):  # a caller may be impatient
+                task.cancel()
+                for _ in range(20):
+                    await asyncio.sleep(0)
+                assert not task.done()
+            go.set()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert len(asyncio.all_tasks()) == 1
+
+    asyncio.run(main())
+    begun = sent(mock, "rotate")
+    assert sorted(begun) == [each.api_key.id for each in issued[: len(begun)]]
+    assert len(begun) == len(store.tokens) == 4
+    assert all(works(mock, store.load(key)) for key in begun)
+    assert list(store.journal.glob("*")) == []
+
+
+def test_only_those_are_rotated_that_are_asked_for(doing: Doing, mock: MockAPI, keys: Any, store: Memory) -> None:
+    held, elsewhere, _ = aged(mock, 3)
+    store.save(held.api_key.id, held.token)
+    found = rotated(doing, keys, store, mock, where=lambda key: store.load(key.id) is not None)
+    assert states(found) == {"key 0": "rotated"}
+    assert store.load(elsewhere.api_key.id) is None
+
+
+def test_while_an_async_procedure_waits_other_tasks_go_on() -> None:
+    async def run() -> list[str]:
+        order: list[str] = []
+
+        async def other() -> None:
+            order.append("another task")
+
+        task = asyncio.create_task(other())
+        await _runner._sleep_async(0)
+        order.append("the procedure")
+        await task
+        return order
+
+    assert asyncio.run(run()) == ["another task", "the procedure"]

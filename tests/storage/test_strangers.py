@@ -1,0 +1,141 @@
+"""Stores, transports and gateways that do what nobody asked for: nothing foreign is raised, and no token is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from incident_io_keys import AuthenticationError, IncidentIOError, KeysClient, Token
+from incident_io_keys.storage import StorageError, StoreUnavailableError, create_into, resume, rotate_due, rotate_into
+from incident_io_keys.testing import MockAPI, faults
+
+from ..hiding import renderings
+from .doing import NEW, Do, Doing, Memory, aged, failure, states, throw, works
+
+
+class UnshowableError(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("not even that")
+
+
+def refusal() -> IncidentIOError:
+    """What a client raises, where a store is one of another API."""
+    error = AuthenticationError.__new__(AuthenticationError)
+    error.args = ("401",)
+    return error
+
+
+@pytest.mark.parametrize(
+    "error", [UnshowableError(), IncidentIOError("mine"), refusal(), ExceptionGroup("a", [OSError()])]
+)
+def test_whatever_a_store_raises_the_token_is_on_the_error(
+    error: Exception, into: Callable[[Any], Any], mock: MockAPI, memory: Memory, do: Do
+) -> None:
+    memory.at["save"] = lambda: throw(error)
+    raised = failure(into, memory)
+    assert type(raised) is StorageError
+    assert works(mock, raised.token)
+    memory.at.clear()
+    assert [found.status for found in do(resume, memory)] == ["completed"]
+
+
+def test_a_store_that_gives_text_and_no_token_shows_nothing_of_it(
+    do: Do, mock: MockAPI, memory: Memory, key_id: str
+) -> None:
+    memory.load = lambda key: memory.tokens[key].reveal() if key in memory.tokens else None  # type: ignore[method-assign,return-value,assignment]
+    error = failure(do, rotate_into, memory, key_id)
+    assert "the store gives a value of type str, and not a Token" in str(error)
+    assert works(mock, error.token)
+    assert memory.tokens[key_id].reveal() not in renderings(error)
+
+
+def test_a_store_s_own_error_of_a_client_is_not_the_caller_s(
+    doing: Doing, mock: MockAPI, keys: Any, memory: Memory
+) -> None:
+    aged(mock, 3)
+    memory.at["save"] = lambda: throw(refusal())
+    found = doing(rotate_due(keys, memory, older_than="90 days", now=mock.clock.now()))
+    assert states(found) == {"Manager": "skipped", "key 0": "failed", "key 1": "failed", "key 2": "failed"}
+    assert all(works(mock, each.token) for each in found if each.status == "failed")
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_transport_of_one_s_own_raises_nothing_foreign(
+    method: str, doing: Doing, mock: MockAPI, memory: Memory
+) -> None:
+    def broken(request: httpx.Request) -> httpx.Response:
+        if request.method == method:
+            raise ValueError("a bug of the transport's")
+        return mock.handle(request)
+
+    client = doing.client(mock.token, broken)
+    error = failure(lambda: doing(create_into(client, memory, **NEW)))
+    assert type(error) is StorageError
+    assert "ValueError: a bug of the transport's" in str(error)
+    assert error.may_have_applied
+    assert len(list(memory.journal.glob("*"))) == (method == "POST")
+
+
+@pytest.mark.parametrize(
+    "fault", [faults.Status(403, body="<html>"), faults.Status(404, body="<html>"), faults.Status(520)], ids=repr
+)
+def test_what_a_gateway_says_does_not_make_a_token_one_that_works(
+    fault: faults.Fault, into: Callable[[Any], Any], mock: MockAPI, memory: Memory
+) -> None:
+    memory.at["save"] = lambda: mock.fail_next(fault, operation="show", times=9)
+    assert "it is there, but could not be tried at the API" in str(failure(into, memory))
+
+
+def test_a_page_that_is_no_answer_does_not_either(do: Do, mock: MockAPI, memory: Memory) -> None:
+    key_id = mock.add_key("another", ["api_keys_manage"]).api_key.id
+    memory.at["save"] = lambda: mock.fail_next(faults.CutJSON(), operation="show")
+    assert "it is there, but could not be tried at the API" in str(failure(do, rotate_into, memory, key_id))
+
+
+def test_a_token_that_no_request_can_carry_is_none_that_works(
+    do: Do, mock: MockAPI, memory: Memory, key_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    respond = mock.respond
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        answer = respond(request)
+        if request.method != "POST":
+            return answer
+        return httpx.Response(201, json={**answer.json(), "token": "has a blank"})
+
+    monkeypatch.setattr(mock, "respond", answer)
+    error = failure(do, rotate_into, memory, key_id)
+    assert "it is there, but the API does not accept it" in str(error)
+    assert error.token == Token("has a blank")
+
+
+def test_an_interrupt_says_who_goes_on(mock: MockAPI, memory: Memory) -> None:
+    def interrupted(request: httpx.Request) -> httpx.Response:
+        if request.method == "POST":
+            raise KeyboardInterrupt
+        return mock.handle(request)
+
+    client = KeysClient(mock.token, transport=httpx.MockTransport(interrupted))
+    with client, pytest.raises(KeyboardInterrupt) as caught:
+        create_into(client, memory, **NEW)
+    [entry] = memory.journal.glob("*")
+    assert caught.value.__notes__ == [f"the journal has it at {entry}: resume(client, store) goes on with it"]
+
+
+def test_what_a_store_s_own_error_hangs_on_is_not_shown(
+    do: Do, mock: MockAPI, memory: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(_: str) -> Token | None:
+        error = StoreUnavailableError("it cannot be read")
+        error.add_note(mock.token.reveal())
+        cause = ValueError("no JSON")
+        vars(cause)["doc"] = mock.token.reveal()
+        raise error from cause
+
+    monkeypatch.setattr(memory, "load", load)
+    error = failure(do, create_into, memory, **NEW)
+    assert str(error) == "it cannot be read"
+    assert mock.token.reveal() not in renderings(error)
