@@ -26,7 +26,6 @@ def skip_delays() -> Iterator[list[float]]:
     with (
         mock.patch.object(SyncClient, "_wait", skipped(SyncClient._wait)),
         mock.patch.object(AsyncClient, "_wait", skipped(AsyncClient._wait)),
-        mock.patch.object(_runner, "_sleep"),
-        mock.patch.object(_runner, "_sleep_async", lambda _, sleep=_runner._sleep_async: sleep(0)),
+        mock.patch.object(_runner, "wait"),
     ):
         yield delays

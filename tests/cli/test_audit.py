@@ -266,8 +266,8 @@ def test_fail_on_is_for_ci(run: Run, mock: MockAPI, keys: KeysClient, severity: 
 def test_an_age_that_is_none_is_refused_before_anything_is_sent(run: Run, mock: MockAPI) -> None:
     result = run("audit", "--older-than", "soon")
     assert (result.code, mock.requests) == (1, [])
-    assert "AGE: 'soon' is no age" in result.err
-    assert "--unused-for: 'soon' is no age" in run("audit", "--unused-for", "soon").err
+    assert "AGE: 'soon' is not an age" in result.err
+    assert "--unused-for: 'soon' is not an age" in run("audit", "--unused-for", "soon").err
 
 
 @pytest.mark.parametrize("output", ["table", "json", "markdown", "html"])

@@ -135,7 +135,7 @@ def test_unused_keys_are_those_that_nobody_has_used_for_so_long(run: Run, mock: 
     assert names(run("list", "--unused-for", "97 days", "--name", "[nl]*").out) == ["never"]
     refused = run("list", "--unused-for", "soon")
     assert (refused.code, refused.out) == (1, "")
-    assert "--unused-for: 'soon' is no age" in refused.err
+    assert "--unused-for: 'soon' is not an age" in refused.err
 
 
 def test_without_last_used_at_unused_for_fails(run: Run, mock: MockAPI) -> None:

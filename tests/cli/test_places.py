@@ -1,4 +1,4 @@
-"""Where tokens go: files, directories, keyrings, standard output; and what is no place for one."""
+"""The destinations of tokens: files, directories, keyrings and standard output."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_a_file_is_not_overwritten_without_force(run: Run, mock: MockAPI, tmp_pa
     assert mock.requests == []
 
 
-def test_with_force_it_is(run: Run, keys: KeysClient, tmp_path: Path) -> None:
+def test_force_overwrites_a_file(run: Run, keys: KeysClient, tmp_path: Path) -> None:
     path = tmp_path / "token"
     results = []
     for name in ("first", "second"):
@@ -40,27 +40,27 @@ def test_with_force_it_is(run: Run, keys: KeysClient, tmp_path: Path) -> None:
         assert works(keys, token_in(path), by_name(keys, name).id)
 
 
-def test_an_empty_file_is_as_good_as_none(run: Run, keys: KeysClient, tmp_path: Path) -> None:
+def test_an_empty_file_is_overwritten(run: Run, keys: KeysClient, tmp_path: Path) -> None:
     path = tmp_path / "token"
     path.touch()  # as mktemp does
     assert run("create", *DEFINITION, "--token-file", path).code == 0
     assert works(keys, token_in(path), by_name(keys, "deploy bot").id)
 
 
-def test_a_file_that_comes_meanwhile_is_not_overwritten(
+def test_a_file_that_appears_meanwhile_is_not_overwritten(
     run: Run, mock: MockAPI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, create = tmp_path / "token", KeysClient.create
 
     def meanwhile(self: KeysClient, **definition: object) -> object:
-        if mock.requests:  # it is no rehearsal
+        if mock.requests:  # not while the arguments are checked
             path.write_text("somebody else's")
         return create(self, **definition)  # type: ignore[arg-type]
 
     monkeypatch.setattr(KeysClient, "create", meanwhile)
     result = run("create", *DEFINITION, "--token-file", path)
     assert (result.code, path.read_text()) == (1, "somebody else's")
-    assert "File exists" in result.err
+    assert f"the token was not saved to {path}: it contains something else" in result.err
     with KeysClient(mock.token, transport=mock.transport()) as keys:
         key = by_name(keys, "deploy bot")
         assert works(keys, rescued(tmp_path), key.id)
@@ -102,18 +102,18 @@ def test_the_token_goes_to_a_keyring(run: Run, keys: KeysClient, monkeypatch: py
         (["--show-token", "--token-file", "t"], "the token: goes to one place; give one of --token-file PATH,"),
         (["--token-file", "a", "--keyring", "b"], "the token: goes to one place; give one of --token-file PATH,"),
         (["--show-token", "--force"], "--force: is for --token-file"),
-        (["--token-file", "."], "is a directory; --token-dir writes to a file in it"),
-        (["--token-file", "open/directory"], "is a directory; --token-dir writes to a file in it"),
+        (["--token-file", "."], "is a directory; --token-dir saves the token to a file in it"),
+        (["--token-file", "open/directory"], "is a directory; --token-dir saves the token to a file in it"),
         (["--token-file", ""], "'--token-file': the path is empty; is a shell variable unset?"),
         (["--token-dir", ""], "'--token-dir': the path is empty; is a shell variable unset?"),
         (["--keyring", ""], "'--keyring': the name is empty; is a shell variable unset?"),
-        (["--token-file", "pipe", "--force"], "pipe is no regular file"),
+        (["--token-file", "pipe", "--force"], "pipe: it is not a regular file"),
         (["--token-file", "role_names/token"], "/role_names/token: No such file or directory"),
         (["--token-file", "nowhere/token"], "No such file or directory"),
         (["--token-dir", "nowhere"], "No such file or directory"),
     ],
 )
-def test_without_a_place_for_the_token_nothing_is_sent(
+def test_without_a_usable_destination_nothing_is_sent(
     run: Run, mock: MockAPI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], message: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -127,7 +127,7 @@ def test_without_a_place_for_the_token_nothing_is_sent(
     assert mock.requests == []
 
 
-def test_without_a_home_for_what_is_not_finished_nothing_is_sent(
+def test_without_a_journal_nothing_is_sent(
     run: Run, mock: MockAPI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "taken").touch()
@@ -139,19 +139,24 @@ def test_without_a_home_for_what_is_not_finished_nothing_is_sent(
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o1777])
-def test_a_directory_of_others_is_no_place(run: Run, mock: MockAPI, tmp_path: Path, mode: int) -> None:
+def test_everyone_must_not_be_able_to_write_to_the_directory(
+    run: Run, mock: MockAPI, tmp_path: Path, mode: int
+) -> None:
     shared = tmp_path / "open"
     shared.mkdir()
     shared.chmod(mode)
     (shared / "link").symlink_to(tmp_path / "token")
-    for name, message in (("token", f"everyone can write to {shared}"), ("link", "is a link where others can write")):
+    messages = {"token": "everyone can write to its directory", "link": "is a link in a directory that others can"}
+    for name, message in messages.items():
         result = run("create", *DEFINITION, "--token-file", shared / name)
         assert result.code == 1
         assert message in result.err
     assert mock.requests == []
 
 
-def test_a_directory_of_a_group_is_a_place_but_a_link_in_it_is_none(run: Run, keys: KeysClient, tmp_path: Path) -> None:
+def test_a_group_may_write_to_the_directory_of_a_file_but_not_of_a_link(
+    run: Run, keys: KeysClient, tmp_path: Path
+) -> None:
     shared = tmp_path / "shared"
     shared.mkdir()
     shared.chmod(0o770)  # as a umask of 002 makes it
@@ -160,10 +165,10 @@ def test_a_directory_of_a_group_is_a_place_but_a_link_in_it_is_none(run: Run, ke
     (shared / "link").symlink_to(tmp_path / "elsewhere")
     result = run("create", *DEFINITION, "--token-file", shared / "link")
     assert result.code == 1
-    assert "is a link where others can write: name what it points to" in result.err
+    assert "is a link in a directory that others can write to; pass its target" in result.err
 
 
-def test_a_link_of_one_s_own_is_followed(run: Run, keys: KeysClient, tmp_path: Path) -> None:
+def test_a_link_in_a_private_directory_is_followed(run: Run, keys: KeysClient, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "token")
     assert run("create", *DEFINITION, "--token-file", tmp_path / "link").code == 0
     assert (tmp_path / "link").is_symlink()
@@ -171,12 +176,12 @@ def test_a_link_of_one_s_own_is_followed(run: Run, keys: KeysClient, tmp_path: P
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to others")
-def test_a_file_of_somebody_else_s_is_no_place(run: Run, mock: MockAPI, tmp_path: Path) -> None:
+def test_an_empty_file_of_another_user_is_rejected(run: Run, mock: MockAPI, tmp_path: Path) -> None:
     (tmp_path / "token").touch()
     os.chown(tmp_path / "token", 65534, 65534)
     result = run("create", *DEFINITION, "--token-file", tmp_path / "token")
     assert (result.code, mock.requests) == (1, [])
-    assert "token belongs to somebody else" in result.err
+    assert "token: it is empty and belongs to another user; remove it" in result.err
 
 
 def test_directories_are_private_whatever_the_umask_is(run: Run, tmp_path: Path) -> None:
@@ -189,7 +194,7 @@ def test_directories_are_private_whatever_the_umask_is(run: Run, tmp_path: Path)
         assert stat.S_IMODE((tmp_path / "state" / "incident-io-keys" / name).stat().st_mode) == 0o700
 
 
-def test_every_file_has_a_journal_of_its_own(run: Run, mock: MockAPI, tmp_path: Path) -> None:
+def test_each_file_has_its_own_journal(run: Run, mock: MockAPI, tmp_path: Path) -> None:
     mock.fail_next(faults.Close(), operation="create")
     assert run("create", *DEFINITION, "--token-file", tmp_path / "one").code == 3
     assert run("create", "--name", "other", "--token-file", tmp_path / "two").code == 0
@@ -198,18 +203,18 @@ def test_every_file_has_a_journal_of_its_own(run: Run, mock: MockAPI, tmp_path: 
     assert left["status"] == "completed"
 
 
-def test_the_advice_can_be_typed_anywhere(
+def test_the_suggested_command_works_in_every_directory(
     run: Run, mock: MockAPI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     mock.fail_next(faults.Close(), operation="create")
     result = run("create", *DEFINITION, "--token-file", "inc_tokens of role_names")
     assert result.code == 3
-    assert f"incident-io-keys resume --token-file '{tmp_path}/inc_tokens of role_names' goes on with it" in result.err
+    assert f"incident-io-keys resume --token-file '{tmp_path}/inc_tokens of role_names' completes it" in result.err
 
 
 @pytest.mark.parametrize("closed", ["reader", "file"])
-def test_a_standard_output_that_nobody_reads_is_no_place(mock: MockAPI, closed: str) -> None:
+def test_standard_output_needs_a_reader(mock: MockAPI, closed: str) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     redirect = ["sh", "-c", 'exec "$@" >&-', "sh"] if closed == "file" else []
@@ -222,14 +227,14 @@ def test_a_standard_output_that_nobody_reads_is_no_place(mock: MockAPI, closed: 
     assert mock.requests == []
 
 
-def test_without_the_library_there_is_no_keyring(run: Run, mock: MockAPI, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_keyring_needs_the_library(run: Run, mock: MockAPI, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "keyring", None)
     result = run("create", *DEFINITION, "--keyring", "ours")
     assert (result.code, mock.requests) == (1, [])
     assert "keyring: is not installed; pip install 'incident-io-keys[keyring]'" in result.err
 
 
-def test_a_keyring_that_does_not_work_says_what_chooses_another_one(
+def test_the_error_of_a_keyring_says_how_to_choose_another_one(
     run: Run, mock: MockAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from keyring.backends.fail import Keyring
@@ -240,7 +245,9 @@ def test_a_keyring_that_does_not_work_says_what_chooses_another_one(
     assert "NoKeyringError; PYTHON_KEYRING_BACKEND names another one" in result.err
 
 
-def test_a_pipe_without_a_reader_is_noticed_in_this_process_too(mock: MockAPI, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pipe_without_a_reader_is_detected_in_this_process_too(
+    mock: MockAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "w") as stream:

@@ -1,4 +1,4 @@
-"""Tokens that arrived and found no place: they are kept, in private, and the error says where."""
+"""Tokens that were issued but not saved: a private file has them, and the error names it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from incident_io_keys import KeysClient, Token
+from incident_io_keys.storage import FileStore
 from incident_io_keys.testing import MockAPI, faults
 
 from .conftest import COMMAND, Run, by_name, rescued, token_in, works
@@ -21,7 +22,7 @@ DEFINITION = ("--name", "deploy bot", "--role", "viewer", "--role", "incident_cr
 
 
 @pytest.mark.parametrize("planted", ["a link", "open to others", "somebody else's"])
-def test_what_is_kept_is_kept_in_a_directory_of_one_s_own(
+def test_a_token_is_only_rescued_to_a_private_directory(
     run: Run, mock: MockAPI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, planted: str
 ) -> None:
     if planted == "somebody else's" and os.geteuid() != 0:
@@ -43,7 +44,7 @@ def test_what_is_kept_is_kept_in_a_directory_of_one_s_own(
     assert not list((state / "rescued").iterdir())
 
 
-def test_a_link_of_one_s_own_to_a_directory_of_one_s_own_is_one(run: Run, mock: MockAPI, tmp_path: Path) -> None:
+def test_the_private_directory_may_be_a_link(run: Run, mock: MockAPI, tmp_path: Path) -> None:
     (tmp_path / "state").mkdir()
     (tmp_path / "elsewhere").mkdir(0o700)
     (tmp_path / "state" / "incident-io-keys").symlink_to(tmp_path / "elsewhere")
@@ -52,14 +53,14 @@ def test_a_link_of_one_s_own_to_a_directory_of_one_s_own_is_one(run: Run, mock: 
     assert len(list((tmp_path / "elsewhere" / "rescued").iterdir())) == 1
 
 
-def test_what_is_no_absolute_path_says_nothing(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_relative_state_directory_is_ignored(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", "state")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     assert run("create", *DEFINITION, "--token-file", tmp_path / "token").code == 0
     assert (tmp_path / "home" / ".local" / "state" / "incident-io-keys" / "files").is_dir()
 
 
-def test_a_token_that_cannot_be_written_out_is_kept(keys: KeysClient, tmp_path: Path) -> None:
+def test_a_token_that_cannot_be_printed_is_rescued(keys: KeysClient, tmp_path: Path) -> None:
     with Path("/dev/full").open("w") as full:
         command = [*COMMAND, "create", *DEFINITION, "--show-token"]
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
@@ -71,7 +72,7 @@ def test_a_token_that_cannot_be_written_out_is_kept(keys: KeysClient, tmp_path: 
     assert works(keys, rescued(tmp_path), key.id)
 
 
-def test_a_token_in_an_answer_that_makes_no_sense_is_kept(run: Run, mock: MockAPI, tmp_path: Path) -> None:
+def test_a_token_in_an_invalid_response_is_rescued(run: Run, mock: MockAPI, tmp_path: Path) -> None:
     mock.fail_next(faults.DropProperty("api_key.name"), operation="create")
     result = run("create", *DEFINITION, "--show-token", "--output", "json")
     assert (result.code, result.out) == (2, "")
@@ -82,7 +83,9 @@ def test_a_token_in_an_answer_that_makes_no_sense_is_kept(run: Run, mock: MockAP
         assert works(keys, token_in(Path(error["token_file"])), by_name(keys, "deploy bot").id)
 
 
-def test_so_is_one_in_this_process(run: Run, keys: KeysClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_token_that_cannot_be_printed_in_this_process_is_rescued(
+    run: Run, keys: KeysClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with Path("/dev/full").open("w") as full, contextlib.suppress(OSError):
         monkeypatch.setattr(sys, "stdout", full)
         assert run("create", *DEFINITION, "--show-token").code == 1
@@ -90,28 +93,27 @@ def test_so_is_one_in_this_process(run: Run, keys: KeysClient, tmp_path: Path, m
     assert works(keys, rescued(tmp_path), key.id)
 
 
-def test_a_store_that_cannot_be_read_counts_as_one_that_has_nothing(
+def test_a_token_is_rescued_if_its_file_cannot_be_read(
     run: Run, mock: MockAPI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from incident_io_keys.cli._destinations import TokenFileStore
+    path, save = tmp_path / "token", FileStore.save
 
-    path, store = tmp_path / "token", TokenFileStore.save
+    def replaced(self: FileStore, key: str, token: Token) -> None:
+        save(self, key, token)
+        if self.path(key) == path:
+            path.unlink()
+            path.mkdir()
 
-    def spoiled(self: TokenFileStore, key: str, token: Token) -> None:
-        store(self, key, token)
-        path.unlink()
-        path.mkdir()
-
-    monkeypatch.setattr(TokenFileStore, "save", spoiled)
+    monkeypatch.setattr(FileStore, "save", replaced)
     result = run("create", *DEFINITION, "--token-file", path)
     assert result.code == 1
-    assert f"a token cannot be read in {path}: Is a directory" in result.err
+    assert f"cannot read a token from {path}: Is a directory" in result.err
     with KeysClient(mock.token, transport=mock.transport()) as keys:
         key = by_name(keys, "deploy bot")
         assert works(keys, rescued(tmp_path), key.id)
 
 
-def test_where_nothing_can_be_kept_it_says_what_to_do(
+def test_the_error_says_what_to_do_if_a_token_cannot_be_rescued(
     run: Run, mock: MockAPI, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "taken").touch()
@@ -124,14 +126,14 @@ def test_where_nothing_can_be_kept_it_says_what_to_do(
     assert "inc_" not in result.err
 
 
-def test_a_token_that_is_in_its_place_is_not_kept_twice(run: Run, mock: MockAPI, tmp_path: Path) -> None:
-    # It is stored; and then the API cannot be asked whether it works.
+def test_a_saved_token_is_not_rescued(run: Run, mock: MockAPI, tmp_path: Path) -> None:
+    # It is saved, and then the test call with it fails.
     path = tmp_path / "token"
     mock.fail_next(faults.Status(503), operation="show", times=4)
     result = run("create", *DEFINITION, "--token-file", path)
     assert result.code == 1
-    assert "could not be tried at the API" in result.err
-    assert f"incident-io-keys resume --token-file {path} goes on with it" in result.err
+    assert "was saved, but is not known to work: the test call with it failed" in result.err
+    assert f"incident-io-keys resume --token-file {path} completes it" in result.err
     assert not (tmp_path / "state" / "incident-io-keys" / "rescued").exists()
     with KeysClient(mock.token, transport=mock.transport()) as keys:
         assert works(keys, token_in(path), by_name(keys, "deploy bot").id)
@@ -139,7 +141,7 @@ def test_a_token_that_is_in_its_place_is_not_kept_twice(run: Run, mock: MockAPI,
     assert (resumed.code, resumed.out.split()[0]) == (0, "completed")
 
 
-def test_what_may_have_happened_is_told_with_what_to_do(run: Run, mock: MockAPI) -> None:
+def test_an_operation_that_may_have_taken_effect_is_reported_with_a_hint(run: Run, mock: MockAPI) -> None:
     mock.fail_next(faults.Close(), operation="create")
     result = run("create", *DEFINITION, "--show-token")
     assert (result.code, result.out) == (3, "")
@@ -150,24 +152,24 @@ def test_what_may_have_happened_is_told_with_what_to_do(run: Run, mock: MockAPI)
     assert "look with `incident-io-keys list --name 'bot [[]prod]'`" in result.err
 
 
-def test_what_was_written_down_is_told_whatever_the_failure_is(
+def test_a_pending_operation_is_reported_with_every_error(
     run: Run, mock: MockAPI, keys: KeysClient, tmp_path: Path
 ) -> None:
     mock.fail_next(faults.Status(500), operation="create")
     result = run("create", *DEFINITION, "--token-file", tmp_path / "token")
     assert result.code == 2
-    assert f"incident-io-keys resume --token-file {tmp_path / 'token'} goes on with it" in result.err
+    assert f"incident-io-keys resume --token-file {tmp_path / 'token'} completes it" in result.err
     assert "client, store" not in result.err
     key = by_name(keys, "Manager")
     mock.fail_next(faults.Status(502), operation="rotate")
     assert "rotate it again" in run("rotate", key.id, "--show-token").err
 
 
-def test_an_interrupt_says_so_too(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupt_is_reported_with_a_hint(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     create, started = KeysClient.create, list[bool]()
 
     def interrupted(self: KeysClient, **definition: object) -> object:
-        if not started:  # a rehearsal
+        if not started:  # while the arguments are checked
             started.append(True)
             return create(self, **definition)  # type: ignore[arg-type]
         raise KeyboardInterrupt
@@ -179,7 +181,7 @@ def test_an_interrupt_says_so_too(run: Run, monkeypatch: pytest.MonkeyPatch) -> 
     assert "look with `incident-io-keys list --name 'deploy bot'`" in error["message"]
 
 
-def test_a_token_on_its_way_to_standard_output_is_kept(run: Run, keys: KeysClient, tmp_path: Path) -> None:
+def test_a_token_is_rescued_from_an_interrupted_print(run: Run, keys: KeysClient, tmp_path: Path) -> None:
     class Stalled(io.StringIO):
         def write(self, _text: str) -> int:
             raise KeyboardInterrupt
@@ -189,7 +191,7 @@ def test_a_token_on_its_way_to_standard_output_is_kept(run: Run, keys: KeysClien
     assert works(keys, rescued(tmp_path), by_name(keys, "deploy bot").id)
 
 
-def test_one_token_that_is_kept_does_not_take_the_place_of_another(run: Run, mock: MockAPI, tmp_path: Path) -> None:
+def test_a_rescued_token_does_not_replace_another(run: Run, mock: MockAPI, tmp_path: Path) -> None:
     mock.fail_next(faults.DropProperty("api_key.name"), operation="create", times=2)
     for _ in range(2):
         assert run("create", *DEFINITION, "--show-token").code == 2

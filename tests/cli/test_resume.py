@@ -14,24 +14,18 @@ from incident_io_keys.testing import MockAPI, faults
 from .conftest import Open, Run, by_name, ended, rescued, rotated, screen, token_in, works
 
 
-@pytest.mark.parametrize("force", [["--force"], []])
-def test_what_was_begun_with_force_is_finished_with_it(
-    run: Run, mock: MockAPI, keys: KeysClient, key: APIKey, tmp_path: Path, force: list[str]
+@pytest.mark.parametrize("content", ["inc_before", "notes\nof mine\n", ""])
+def test_the_error_names_the_command_that_completes_the_operation(
+    run: Run, mock: MockAPI, keys: KeysClient, key: APIKey, tmp_path: Path, content: str
 ) -> None:
-    path = tmp_path / "token"
-    path.write_text("inc_before" if force else "")
-    before = path.read_text()
+    path, force = tmp_path / "token", ["--force"] if content else []
+    path.write_text(content)
     mock.fail_next(faults.Close(), operation="rotate")
     left = run("rotate", key.id, "--token-file", path, *force)
     assert left.code == 3
-    advice = " ".join(["incident-io-keys resume --token-file", str(path), *force])
-    assert f"{advice} goes on with it" in left.err
-    if force:
-        count = len(rotated(mock))
-        refused = run("resume", "--token-file", path, "--output", "table")
-        assert refused.code == 1
-        assert "exists; --force replaces what is in it" in refused.out
-        assert (len(rotated(mock)), path.read_text()) == (count, before), "no token was used up for that"
+    command = " ".join(["incident-io-keys resume --token-file", str(path), *force])
+    assert f"{command} completes it" in left.err
+    assert path.read_text() == content
     assert run("resume", "--token-file", path, *force).code == 0
     assert works(keys, token_in(path), key.id)
     assert run("resume", "--token-file", path, *force).out == "[]\n"
@@ -40,14 +34,23 @@ def test_what_was_begun_with_force_is_finished_with_it(
 DEFINITION = ("--name", "deploy bot", "--role", "viewer", "--role", "incident_creator")
 
 
-def full(*_: object) -> None:
-    raise StoreUnavailableError("the disk is full")
+@pytest.fixture
+def full(tokens: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the disk of a directory full."""
+    save = FileStore.save
+
+    def fails(store: FileStore, key: str, token: Token) -> None:
+        if store.path(key).parent == tokens:
+            raise StoreUnavailableError("the disk is full")
+        save(store, key, token)
+
+    monkeypatch.setattr(FileStore, "save", fails)
 
 
-def test_a_token_that_found_no_place_is_kept(
-    run: Run, keys: KeysClient, key: APIKey, tokens: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.usefixtures("full")
+def test_a_token_that_could_not_be_saved_is_rescued(
+    run: Run, keys: KeysClient, key: APIKey, tokens: Path, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(FileStore, "save", full)
     result = run("rotate", "--due", "90 days", "--token-dir", tokens, "--yes")
     assert result.code == 1
     [told] = json.loads(result.out)
@@ -58,7 +61,8 @@ def test_a_token_that_found_no_place_is_kept(
 
 def test_what_is_left_is_finished_or_told(run: Run, mock: MockAPI, keys: KeysClient, key: APIKey, tokens: Path) -> None:
     nothing = run("resume", "--token-dir", tokens, "--output", "table")
-    assert (nothing.code, nothing.out) == (0, f"nothing was left for --token-dir {tokens}\n")
+    assert (nothing.code, nothing.out) == (0, "")
+    assert f"--token-dir {tokens}: nothing was ever begun there: there is no journal {tokens}/.incident" in nothing.err
     mock.fail_next(faults.Close(), operation="rotate")
     assert run("rotate", key.id, "--token-dir", tokens).code == 3
     mock.fail_next(faults.Status(401), operation="show")
@@ -66,7 +70,7 @@ def test_what_is_left_is_finished_or_told(run: Run, mock: MockAPI, keys: KeysCli
     assert left.code == 2
     [told] = json.loads(left.out)
     assert (told["status"], told["id"]) == ("pending", key.id)
-    assert "run incident-io-keys resume again once this is mended" in told["hint"]
+    assert "fix the cause, then run incident-io-keys resume again: show failed with 401" in told["hint"]
     done = run("resume", "--token-dir", tokens, "--output", "table")
     assert (done.code, done.out.partition(":")[0]) == (0, f"completed deploy bot ({key.id})")
     assert works(keys, token_in(tokens / key.id), key.id)
@@ -93,12 +97,12 @@ def test_what_may_still_happen_is_told_and_is_no_success(
     assert rotated(mock) == []
 
 
-def test_a_token_that_resume_could_not_place_is_kept(
-    run: Run, mock: MockAPI, keys: KeysClient, key: APIKey, tokens: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_token_that_resume_could_not_save_is_rescued(
+    run: Run, mock: MockAPI, keys: KeysClient, key: APIKey, tokens: Path, request: pytest.FixtureRequest
 ) -> None:
     mock.fail_next(faults.Close(), operation="rotate")
     assert run("rotate", key.id, "--token-dir", tokens).code == 3
-    monkeypatch.setattr(FileStore, "save", full)
+    request.getfixturevalue("full")
     result = run("resume", "--token-dir", tokens, "--output", "table")
     assert result.code == 1
     where = Path(result.out.rpartition("is in ")[2].partition(",")[0])
@@ -111,7 +115,7 @@ def test_what_an_interrupted_create_left_is_finished(run: Run, mock: MockAPI, tm
     mock.fail_next(faults.Close(), operation="create")
     first = run("create", *DEFINITION, *place)
     assert first.code == 3
-    assert f"incident-io-keys resume --token-dir {tmp_path / 'tokens'} goes on with it" in first.err
+    assert f"incident-io-keys resume --token-dir {tmp_path / 'tokens'} completes it" in first.err
     second = run("resume", *place, "--output", "json")
     assert second.code == 0
     [told] = json.loads(second.out)
@@ -155,3 +159,63 @@ def test_at_a_terminal_it_tells_it_in_words(
     assert ended(child) == 0
     assert f"rotated deploy bot ({key.id}); its token is in " in " ".join(screen(child.before or ""))
     assert works(keys, token_in(tokens / key.id), key.id)
+
+
+def test_all_lists_the_pending_operations_of_every_destination(
+    run: Run, mock: MockAPI, key: APIKey, tokens: Path, tmp_path: Path
+) -> None:
+    assert (run("resume", "--all").code, run("resume", "--all").out) == (0, "[]\n")
+    path = tmp_path / "token"
+    mock.fail_next(faults.Close(), operation="rotate")
+    assert run("rotate", key.id, "--token-dir", tokens).code == 3
+    mock.fail_next(faults.Close(), operation="create")
+    assert run("create", *DEFINITION, "--token-file", path).code == 3
+    sent = len(mock.requests)
+    listed = run("resume", "--all")
+    assert listed.code == 1
+    assert {(each["operation"], each["id"], each["command"]) for each in json.loads(listed.out)} == {
+        ("rotate", key.id, f"incident-io-keys resume --token-dir {tokens}"),
+        ("create", None, f"incident-io-keys resume --token-file {path}"),
+    }
+    table = run("resume", "--all", "--output", "table")
+    assert f"pending: rotate of deploy bot ({key.id}); run `incident-io-keys resume --token-dir {tokens}`" in table.out
+    assert len(mock.requests) == sent
+    assert run("resume", "--token-dir", tokens).code == run("resume", "--token-file", path).code == 0
+    assert (run("resume", "--all").code, run("resume", "--all").out) == (0, "[]\n")
+
+
+def test_all_takes_no_destination(run: Run, tokens: Path) -> None:
+    result = run("resume", "--all", "--token-dir", tokens)
+    assert "--all lists all destinations" in result.err
+    assert result.code == 1
+
+
+def test_a_lost_create_is_not_repeated_at_another_destination(run: Run, mock: MockAPI, tmp_path: Path) -> None:
+    directories = [tmp_path / name for name in ("one", "two")]
+    for directory in directories:
+        directory.mkdir(0o700)
+    mock.fail_next(faults.Close(), operation="create")
+    assert run("create", *DEFINITION, "--token-dir", directories[0]).code == 3
+    for place in (["--token-dir", directories[1]], ["--token-file", tmp_path / "token"], ["--show-token"]):
+        again = run("create", *DEFINITION, *place)
+        assert again.code == 1
+        assert f"a create of this name is pending with --token-dir {directories[0]}" in again.err
+        assert f"run `incident-io-keys resume --token-dir {directories[0]}` first" in again.err
+    assert run("resume", "--token-dir", directories[0]).code == 0
+    assert run("create", *DEFINITION, "--token-dir", directories[1]).code == 0
+
+
+def test_a_journal_that_cannot_be_read_is_listed_and_one_that_was_removed_is_not(
+    run: Run, mock: MockAPI, key: APIKey, tokens: Path
+) -> None:
+    mock.fail_next(faults.Close(), operation="rotate")
+    assert run("rotate", key.id, "--token-dir", tokens).code == 3
+    journal = tokens / ".incident-io-keys-journal"
+    journal.chmod(0o777)
+    listed = run("resume", "--all", "--output", "table")
+    assert (listed.code, listed.out) == (
+        1,
+        f"pending: {journal}; run `incident-io-keys resume --token-dir {tokens}`\n",
+    )
+    journal.rename(tokens / "elsewhere")
+    assert run("resume", "--all").out == "[]\n"

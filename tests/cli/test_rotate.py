@@ -37,7 +37,7 @@ def test_without_grace_the_old_one_ends_at_once(run: Run, keys: KeysClient, issu
     assert not works(keys, issued.token, key.id)
 
 
-def test_a_file_is_replaced_with_force_alone(run: Run, keys: KeysClient, key: APIKey, tmp_path: Path) -> None:
+def test_only_force_replaces_a_file(run: Run, keys: KeysClient, key: APIKey, tmp_path: Path) -> None:
     path = tmp_path / "token"
     path.write_text("inc_before")
     assert run("rotate", key.id, "--token-file", path).code == 1
@@ -71,7 +71,7 @@ def test_standard_output_has_the_token_alone(both: Run, keys: KeysClient, key: A
         ),
         (
             ["--due", "3 fortnights", "--token-dir", "."],
-            """AGE: '3 fortnights' is no age; write one such as "90 days\"""",
+            """AGE: '3 fortnights' is not an age; write one such as "90 days\"""",
         ),
         (
             ["01F", "--grace", str(TOO_LONG), "--token-dir", "."],

@@ -37,7 +37,7 @@ def test_all_that_are_due_are_rotated_but_those_that_may_call(
     result = process("rotate", "--due", "90 days", "--token-dir", tokens, "--yes")
     assert result.code == 0
     told = {each["name"]: (each["status"], each["reason"]) for each in json.loads(result.out)}
-    reason = "it may be the caller: say which key is, with --caller"
+    reason = "it can be the calling key: pass the ID of the calling key as --caller"
     assert told == {
         "old": ("rotated", None),
         "older": ("rotated", None),
@@ -86,10 +86,10 @@ def test_a_dry_run_of_due_tells_which(run: Run, mock: MockAPI, several: dict[str
     ]
     result = run("rotate", "--due", "90 days", "--dry-run", "--output", "table")
     assert "older" in result.out
-    assert result.err == "3 keys due, 1 of them left out: what is, or may be, the caller; nothing was rotated\n"
+    assert result.err == "3 keys due, 1 of them skipped: each is, or can be, the calling key; nothing was rotated\n"
     caller = several["manager of keys"].api_key.id
     told = json.loads(run("rotate", "--due", "90 days", "--dry-run", "--caller", caller).out)
-    assert [(each["status"], each["reason"]) for each in told][2] == ("skipped", "it is the caller")
+    assert [(each["status"], each["reason"]) for each in told][2] == ("skipped", "it is the calling key")
     wrong = run("rotate", "--due", "90 days", "--dry-run", "--caller", "nobody")
     assert (wrong.code, rotated(mock)) == (1, [])
     assert "--caller: " in wrong.err
@@ -117,7 +117,7 @@ def test_those_that_are_left_out_are_not_asked_for(
     types("n")
     result = run("rotate", "--due", "90 days", "--token-dir", tokens)
     assert (result.code, rotated(mock)) == (1, [])
-    assert "Rotate these 2? 1 key that may be the caller will be left out. [y/N]: " in result.err
+    assert "Rotate these 2? 1 key that can be the calling key will be skipped. [y/N]: " in result.err
     assert several["manager of keys"].api_key.id not in result.err
 
 

@@ -17,6 +17,7 @@ import pytest
 
 from incident_io_keys import InvalidResponseError, KeysClient
 from incident_io_keys.cli import main
+from incident_io_keys.storage import FileStore
 from incident_io_keys.testing import MockAPI, faults
 
 from .conftest import COMMAND, Open, Run, by_name, rotated, token_in, wait_for, works
@@ -44,7 +45,7 @@ def test_ctrl_c_at_a_question_ends_it_too(terminal: Open, mock: MockAPI) -> None
     assert child.exitstatus == 130
 
 
-def test_a_token_that_arrives_as_ctrl_c_does_is_kept(run: Run, mock: MockAPI, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_token_that_arrives_with_ctrl_c_is_rescued(run: Run, mock: MockAPI, monkeypatch: pytest.MonkeyPatch) -> None:
     issued = mock.add_key("deploy bot")
 
     def interrupted(*_: object, **__: object) -> None:
@@ -108,22 +109,20 @@ def test_a_thread_can_run_it() -> None:
     assert codes == [0]
 
 
-def test_what_was_written_down_is_told_by_the_command_s_own_name(
-    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_an_interrupt_reports_the_pending_operation(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     create = KeysClient.create
-    rehearsed: list[bool] = []
+    checked: list[bool] = []
 
     def interrupted(self: KeysClient, **definition: object) -> object:
-        if not rehearsed:
-            rehearsed.append(True)
+        if not checked:
+            checked.append(True)
             return create(self, **definition)  # type: ignore[arg-type]
         raise KeyboardInterrupt
 
     monkeypatch.setattr(KeysClient, "create", interrupted)
     result = run("create", "--name", "a", "--token-file", tmp_path / "token")
     assert result.code == 130
-    assert f"incident-io-keys resume --token-file {tmp_path / 'token'} goes on with it" in result.err
+    assert f"incident-io-keys resume --token-file {tmp_path / 'token'} completes it" in result.err
     assert "client, store" not in result.err
 
 
@@ -148,12 +147,10 @@ def test_ctrl_c_at_a_question_leaves_the_line(
     assert (result.code, result.err.splitlines()[-1]) == (130, "incident-io-keys delete: interrupted")
 
 
-def test_who_is_impatient_does_not_keep_a_token_from_being_kept(
+def test_more_signals_do_not_interrupt_the_rescue_of_a_token(
     run: Run, mock: MockAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from incident_io_keys.storage import _files
-
-    issued, replace = mock.add_key("deploy bot"), _files.replace
+    issued, save = mock.add_key("deploy bot"), FileStore.save
 
     def interrupted(*_: object, **__: object) -> None:
         raise InvalidResponseError("cut", path="$", token=issued.token, may_have_applied=True)
@@ -161,10 +158,10 @@ def test_who_is_impatient_does_not_keep_a_token_from_being_kept(
     def again(*arguments: Any, **options: Any) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.raise_signal(number)
-        replace(*arguments, **options)
+        save(*arguments, **options)
 
     monkeypatch.setattr(KeysClient, "show", interrupted)
-    monkeypatch.setattr(_files, "replace", again)
+    monkeypatch.setattr(FileStore, "save", again)
     result = run("show", "01F")
     assert result.code == API
     assert token_in(Path(result.err.rpartition("is in ")[2].partition(",")[0])) == issued.token

@@ -1,61 +1,79 @@
-"""An example of a service that uses the client: it rotates tokens that are too old, and keeps the new ones in files.
+"""Rotates API keys whose token is older than 90 days. An example of a service that uses incident-io-keys.
 
-It takes its token from INCIDENT_API_KEY and the API's URL from INCIDENT_ENDPOINT, as the client does by itself.
+    python janitor.py DIRECTORY OWN_KEY_ID
+
+DIRECTORY contains a file for each key, named by the key's ID, with the key's token. Programs read their tokens there
+with `file_token`. Only keys with a file are rotated: a program that has its token from elsewhere would lose access.
+
+Installation: create DIRECTORY with mode 0700. Write the token of the service's own key, OWN_KEY_ID, to its file with
+mode 0600. That key needs the role `api_keys_manage` and all roles of the keys that it rotates. The service reads its
+own token from that file, and rotates its own key last.
+
+Run the service every day. If a run fails, run it again within the grace period, to complete what the first run began:
+in systemd with `Restart=on-failure` and `RestartSec=10min`, in Kubernetes with `restartPolicy: OnFailure`. After the
+grace period, the service's own token may have expired, and an operator has to install a new one.
 """
 
 from __future__ import annotations
 
-import os
 import sys
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import datetime
+from typing import Final
 
-from incident_io_keys import IncidentIOError, KeysClient, PermissionDeniedError, Token
+from incident_io_keys import IncidentIOError, KeysClient, file_token
+from incident_io_keys.storage import FileStore, resume, rotate_due
 
-TOO_OLD = timedelta(days=90)
+MAX_AGE: Final = "90 days"
+GRACE_PERIOD_MINUTES: Final = 60  # the API's maximum
 
 
-def rotate_old_tokens(keys: KeysClient, directory: Path, now: datetime) -> list[str]:
-    """Rotate what is too old.
+def rotate_old_tokens(client: KeysClient, store: FileStore, own_id: str, *, now: datetime | None = None) -> bool:
+    """Complete what earlier runs began, then rotate the keys that are due. Print a line for each key.
 
     Args:
-        keys: A client of the API.
-        directory: Where the new tokens go, each into a file that is named after its key's ID.
-        now: What time it is.
+        client: A client that reads its token from the file of the service's own key.
+        store: The files with the tokens.
+        own_id: The ID of the service's own key.
+        now: The current time. Default: the time of this machine.
 
     Returns:
-        A line for each key that was too old.
+        True if the store has the new token of every key that was due.
     """
-    lines = []
-    for key in list(keys.list()):
-        age = now - key.token_last_issued_at
-        if age < TOO_OLD:
-            continue
-        try:
-            issued = keys.rotate(key.id, grace_period_minutes=60)
-        except PermissionDeniedError:
-            lines.append(f"{key.name}: may do more than this service, and was left alone")
-        except IncidentIOError as error:
-            state = "was perhaps rotated: look at it" if error.may_have_applied else "was not rotated"
-            lines.append(f"{key.name}: {state}")
-        else:
-            store(directory / key.id, issued.token)
-            lines.append(f"{key.name}: rotated after {age.days} days")
-    return lines
+    resumed = resume(client, store, now=now)
+    for left in resumed:
+        print_line(left.key_id or str(left.entry), left.name, left.status, left.hint)
+    pending = [left.key_id for left in resumed if left.status == "pending"]
+    rotated = rotate_due(
+        client,
+        store,
+        older_than=MAX_AGE,
+        now=now,
+        where=lambda key: key.id not in pending and store.load(key.id) is not None,
+        caller=own_id,
+        include_caller=True,
+        grace_period_minutes=GRACE_PERIOD_MINUTES,
+        progress=lambda result, *_: print_line(result.key.id, result.key.name, result.status, result.reason),
+    )
+    return not pending and all(result.status == "rotated" for result in rotated)
 
 
-def store(path: Path, token: Token) -> None:
-    """Write a token into a file that is its owner's alone."""
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(token.reveal())
+def print_line(key_id: str, name: str | None, status: str, reason: str | None) -> None:
+    """Print what happened to a key, in one line even if the reason has several. A reason never contains a token."""
+    line = f"{key_id} {name!r}: {status}" + (f": {reason}" if reason else "")
+    print(*line.split(), flush=True)
 
 
 def main() -> int:
-    """Rotate what is too old, and say what became of it."""
-    with KeysClient() as keys:
-        lines = rotate_old_tokens(keys, Path(sys.argv[1]), datetime.now(UTC))
-    print("\n".join(lines) or "nothing to do")
-    return 0
+    """Run once, and return the exit code."""
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    store, own_id = FileStore(sys.argv[1]), sys.argv[2]
+    try:
+        with KeysClient(file_token(store.path(own_id))) as client:
+            return 0 if rotate_old_tokens(client, store, own_id) else 1
+    except IncidentIOError as error:
+        print(f"janitor: {error}", file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

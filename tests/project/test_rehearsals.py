@@ -197,7 +197,7 @@ def test_a_new_property_of_a_request_is_missed_by_a_test_that_names_each_signatu
     for client in ("client.KeysClient", "async_client.AsyncKeysClient"):
         for name in ("create", "update", "edit"):
             assert f"incident_io_keys.{client}.{name}: rehearsal_notes" in result.stdout
-    assert "incident_io_keys.storage._into.create_into: rehearsal_notes" in result.stdout
+    assert "incident_io_keys.storage._creation.create_into: rehearsal_notes" in result.stdout
     assert "incident_io_keys.testing._mock.MockAPI.add_key: rehearsal_notes" in result.stdout
 
 

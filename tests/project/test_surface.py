@@ -144,7 +144,7 @@ def test_what_breaks_callers_is_found_wherever_it_is_written(released: Project) 
     package = "facade/incident_io_keys"
     released.edit("attempts: int = 4,", "tries: int = 4,", file=f"{package}/_base_client.py")
     rotate_due = released.root / package / "storage" / "_rotate_due.py"  # public by another module's name
-    rotate_due.write_text(rotate_due.read_text().replace("at_once", "parallel"))
+    rotate_due.write_text(rotate_due.read_text().replace("max_concurrency", "parallel"))
     released.edit("        age_seconds: float = 0,\n", "        age: float = 0,\n", file=f"{package}/testing/_mock.py")
     released.edit(
         "def raise_if_invalid(outcome", "def raise_if_invalid(what, outcome", file=f"{package}/_validation.py"
@@ -157,7 +157,7 @@ def test_what_breaks_callers_is_found_wherever_it_is_written(released: Project) 
         "breaking  incident_io_keys.AsyncKeysClient(attempts) is gone",
         "breaking  incident_io_keys.KeysClient(attempts) is gone",
         "breaking  incident_io_keys.TeamRole.SCHEDULES_READER is gone",
-        "breaking  incident_io_keys.storage.rotate_due(at_once) is gone",
+        "breaking  incident_io_keys.storage.rotate_due(max_concurrency) is gone",
         "breaking  incident_io_keys.testing.MockAPI.add_key(age_seconds) is gone",
     ]
 

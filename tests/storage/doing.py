@@ -123,7 +123,7 @@ class Waits:
         self._asleep: list[Any] = []
         self._changed = threading.Condition()
 
-    def sleep(self, seconds: float) -> None:
+    def sleep(self, seconds: float, _: object = None) -> None:
         with self._changed:
             self.seconds.append(seconds)
             until = self.clock.now() + timedelta(seconds=seconds)
@@ -134,9 +134,6 @@ class Waits:
                     self.clock.advance(until - now)
             self._asleep.remove(until)
             self._changed.notify_all()
-
-    async def sleep_async(self, seconds: float) -> None:
-        await asyncio.to_thread(self.sleep, seconds)
 
 
 def works(mock: MockAPI, token: Token | None) -> bool:

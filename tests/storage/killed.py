@@ -8,34 +8,91 @@ import itertools
 import multiprocessing
 import os
 import signal
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
+from keyring.backend import KeyringBackend
 
-from incident_io_keys import AsyncKeysClient, KeysClient
-from incident_io_keys.storage import FileStore, _runner, create_into, resume, rotate_into
+from incident_io_keys import AsyncKeysClient, IncidentIOError, KeysClient
+from incident_io_keys.storage import (
+    CommandStore,
+    DotenvStore,
+    FileStore,
+    KeyringStore,
+    TokenStore,
+    _adapters,
+    create_into,
+    resume,
+    rotate_into,
+)
 
 NAME = "killed"
+
+
+class FileBackend(KeyringBackend):
+    """A keyring that is a directory."""
+
+    _classes: ClassVar[set[Any]] = set()  # where the library registers the backends that it can choose
+    priority = -1
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._directory = directory
+
+    def get_password(self, service: str, username: str) -> str | None:
+        path = self._directory / f"{service}-{username}"
+        return path.read_text() if path.exists() else None
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        temporary = self._directory / f"new-{os.getpid()}"
+        temporary.write_text(password)
+        temporary.replace(self._directory / f"{service}-{username}")
+
+    def delete_password(self, service: str, username: str) -> None:
+        (self._directory / f"{service}-{username}").unlink()
+
+
+_PUT = (
+    "import os, sys; new = sys.argv[1] + '.new'; open(new, 'w').write(sys.stdin.read()); os.replace(new, sys.argv[1])"
+)
+_GET = "import os, sys; sys.stdout.write(open(sys.argv[1]).read()) if os.path.exists(sys.argv[1]) else sys.exit(44)"
+
+
+def _command_store(directory: Path) -> CommandStore:
+    python, path = [sys.executable, "-SEc"], str(directory / "{key}")
+    return CommandStore([*python, _PUT, path], [*python, _GET, path], journal=directory / "journal", absent=[44])
+
+
+STORES: dict[str, Callable[[Path], TokenStore]] = {
+    "directory": FileStore,
+    "file": lambda directory: FileStore(file=directory / "token"),
+    "dotenv": lambda directory: DotenvStore(directory / ".env"),
+    "keyring": lambda directory: KeyringStore(journal=directory / "journal", backend=FileBackend(directory)),
+    "command": _command_store,
+}
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload([__name__])
 
 
-def run(what: str, *, url: str, token: str, directory: Path, key_id: str, kill_at: int, client: str) -> Any:
-    """Run a function of storage in another process, which is killed at so manieth of its steps.
+def run(what: str, **arguments: Any) -> Any:
+    """Run a function of storage in another process, which is killed at one of its steps.
 
     Returns:
-        The process: it has the exit code -SIGKILL, or 0 if it had fewer steps.
+        The process. Its exit code is -SIGKILL, or 0 if it had fewer steps, or 1 if the function failed.
     """
-    process = _context.Process(target=_child, args=(what, url, token, directory, key_id, kill_at, client))
+    process = _context.Process(target=_child, args=(what,), kwargs=arguments)
     process.start()
     return process
 
 
-def _child(what: str, url: str, token: str, directory: Path, key_id: str, kill_at: int, client: str) -> None:
+def _child(
+    what: str, *, url: str, token: str, directory: Path, key_id: str, kill_at: int, client: str, kind: str = "directory"
+) -> None:
     steps = itertools.count(1)
 
     def stepping(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -49,13 +106,14 @@ def _child(what: str, url: str, token: str, directory: Path, key_id: str, kill_a
 
         return stepped
 
-    _runner.Ask.__call__ = stepping(_runner.Ask.__call__)  # type: ignore[method-assign]
-    # And what lasts on the disk.
-    for owner, name in ((os, "write"), (os, "fsync"), (os, "ftruncate"), (tempfile, "mkstemp")):
+    # Before and after each call of the API and of the store, and each step that changes the disk.
+    for owner, name in (
+        *((_adapters.Api, "_call"), (_adapters, "call_foreign")),
+        *((os, "open"), (os, "fsync"), (os, "fchmod"), (os, "link"), (tempfile, "mkstemp")),
+        *((Path, "replace"), (Path, "unlink"), (Path, "mkdir")),
+    ):
         setattr(owner, name, stepping(getattr(owner, name)))
-    Path.replace = stepping(Path.replace)  # type: ignore[method-assign]
-    Path.unlink = stepping(Path.unlink)  # type: ignore[method-assign]
-    store = FileStore(directory)
+    store = STORES[kind](directory)
     # Their own transports would take longer to get ready for TLS than all of the rest.
     with_it: Any = (
         KeysClient(token, base_url=url, attempts=1, transport=httpx.HTTPTransport(verify=False))
@@ -67,11 +125,14 @@ def _child(what: str, url: str, token: str, directory: Path, key_id: str, kill_a
         "rotate": lambda: rotate_into(with_it, store, key_id),
         "resume": lambda: resume(with_it, store),
     }
-    if client == "sync":
-        functions[what]()
-        with_it.close()
-    else:
-        asyncio.run(_awaited(functions[what], with_it))
+    try:
+        if client == "sync":
+            functions[what]()
+            with_it.close()
+        else:
+            asyncio.run(_awaited(functions[what], with_it))
+    except IncidentIOError:
+        os._exit(1)
 
 
 async def _awaited(function: Callable[[], Any], client: AsyncKeysClient) -> None:

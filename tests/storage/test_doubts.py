@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from incident_io_keys import KeysClient, Token
-from incident_io_keys.storage import FileStore, create_into, resume, rotate_into
-from incident_io_keys.storage._journal import Entry, Opened
+from incident_io_keys.storage import FileStore, StoreUnavailableError, create_into, resume, rotate_into
+from incident_io_keys.storage._journal import Entry, JournalFile
 from incident_io_keys.testing import MockAPI, faults
 
 from .doing import NEW, Do, Memory, entries, failure, later, listed, lose_the_answer, newest, not_stored, throw, works
@@ -39,7 +39,7 @@ def test_a_lost_key_is_not_dropped_because_a_clock_was_wrong(
     for now in (None, later()):
         [found] = do(resume, store, now=now)
         assert (found.status, found.entry) == ("pending", entry)
-        assert f"{key.id}, made {key.created_at:%Y-%m-%d %H:%M:%S}" in found.hint
+        assert f"{key.id}, created {key.created_at:%Y-%m-%d %H:%M:%S}" in found.hint
     # As it says.
     do(rotate_into, store, key.id)
     entry.unlink()
@@ -64,7 +64,7 @@ def test_a_key_that_this_caller_may_not_see_any_more_is_not_taken_for_deleted(
     mock.fail_next(faults.Status(404), operation="show")
     [found] = do(resume, memory, now=later())
     assert found.status == "pending"
-    assert f"the key {key_id} lives, but this caller may not see it" in found.hint
+    assert f"the key {key_id} exists, but this caller may not see it" in found.hint
     assert works(mock, before)
     assert [found.status for found in do(resume, memory)] == ["completed"]
 
@@ -128,14 +128,14 @@ def test_the_token_of_before_is_not_taken_for_the_one_that_found_no_place(
 def test_a_journal_that_has_no_room_any_more_does_not_keep_a_token_from_its_place(
     do: Do, memory: Memory, key_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = Opened.write
+    write = JournalFile.write
 
-    def full(opened: Opened, entry: Entry) -> None:
+    def full(opened: JournalFile, entry: Entry) -> None:
         if entry.issued is not None:
-            raise OSError("full")
+            raise StoreUnavailableError("full")
         write(opened, entry)
 
-    monkeypatch.setattr(Opened, "write", full)
+    monkeypatch.setattr(JournalFile, "write", full)
     for issued in (do(rotate_into, memory, key_id), do(create_into, memory, **NEW)):
         assert memory.tokens[issued.api_key.id] == issued.token
     assert do(resume, memory) == []

@@ -1,15 +1,10 @@
-"""FileStore: whose the files are, what a reader and a crash find, and what `check` finds out before it is too late."""
+"""FileStore: a file for each key, or one file for the token of one key."""
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import os
 import stat
-import tempfile
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from incident_io_keys import InvalidRequestError, Token, file_token
-from incident_io_keys.storage import DotenvStore, FileStore, StoreUnavailableError
+from incident_io_keys.storage import DotenvStore, FileStore, KeyringStore, StoreUnavailableError
 
 from ..conftest import CANARY
 from ..hiding import renderings
@@ -34,115 +29,37 @@ def directory(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def store(directory: Path) -> FileStore:
-    return FileStore(directory)
-
-
-@pytest.fixture(params=[0o000, 0o022, 0o777], ids="{:03o}".format)
-def _umask(request: pytest.FixtureRequest, store: FileStore) -> Iterator[None]:  # noqa: ARG001 - is made before
-    before = os.umask(request.param)
-    yield
-    os.umask(before)
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "token"
 
 
 def names(directory: Path) -> list[str]:
-    return sorted(os.listdir(directory))  # noqa: PTH208 - hidden ones too, by their names
+    return sorted(path.name for path in directory.iterdir())
 
 
-def fails(
-    monkeypatch: pytest.MonkeyPatch, place: object, name: str, number: int, *, on: Callable[[Any], bool] = bool
-) -> None:
-    """Have a function fail with an error of the system where its first argument is such."""
-    real = getattr(place, name)
-
-    def failing(*arguments: Any, **keywords: Any) -> Any:
-        if not arguments or on(arguments[0]):
-            raise OSError(number, os.strerror(number))
-        return real(*arguments, **keywords)
-
-    monkeypatch.setattr(place, name, failing)
-
-
-def is_file(descriptor: int) -> bool:
-    return stat.S_ISREG(os.fstat(descriptor).st_mode)
-
-
-def test_a_token_comes_back_and_so_does_the_one_that_takes_its_place(store: FileStore) -> None:
+@pytest.mark.parametrize("kind", ["directory", "file"])
+def test_a_saved_token_replaces_the_old_one_and_is_loaded(directory: Path, file: Path, kind: str) -> None:
+    store = FileStore(directory) if kind == "directory" else FileStore(file=file)
     store.check()
     assert store.load("a") is None
     for token in (Token(OLD), Token(CANARY)):
         store.save("a", token)
+        store.check()
         assert store.load("a") == token
         assert file_token(store.path("a"))() == token
-    assert store.load("b") is None
-
-
-@pytest.mark.usefixtures("_umask")
-def test_only_its_owner_can_read_a_file_whatever_the_umask(store: FileStore, directory: Path) -> None:
-    store.path("b").touch()
-    store.path("b").chmod(0o644)
-    store.check()
-    for key in ("a", "b"):
-        store.save(key, Token(CANARY))
-        assert stat.S_IMODE(store.path(key).stat().st_mode) == 0o600
-    assert names(directory) == ["a", "b"]
-
-
-def test_the_content_is_on_the_disk_before_the_name_and_the_name_before_it_counts_as_stored(
-    monkeypatch: pytest.MonkeyPatch, store: FileStore, directory: Path
-) -> None:
-    done: list[object] = []
-    sync, replace = os.fsync, Path.replace
-
-    def fsync(descriptor: int) -> None:
-        found = os.fstat(descriptor)
-        done.append(("file", found.st_size) if is_file(descriptor) else ("directory", found.st_ino))
-        sync(descriptor)
-
-    def put(path: Path, target: Path) -> Path:
-        done.append((path.parent, target))
-        return replace(path, target)
-
-    monkeypatch.setattr(os, "fsync", fsync)
-    monkeypatch.setattr(Path, "replace", put)
-    store.save("a", Token(CANARY))
-    file = ("file", len(CANARY) + 1)  # and once more with its rights
-    assert done == [file, file, (directory, store.path("a")), ("directory", directory.stat().st_ino)]
-
-
-def test_a_reader_finds_one_token_or_the_other_and_never_a_part(
-    monkeypatch: pytest.MonkeyPatch, store: FileStore
-) -> None:
-    monkeypatch.setattr(os, "fsync", lambda _: None)
-    tokens = Token(CANARY), Token(OLD)
-    store.save("a", tokens[0])
-    over, begun = threading.Event(), threading.Event()
-
-    def read() -> set[Token | None]:
-        found = set()
-        while not over.is_set():
-            found.add(store.load("a"))
-            begun.set()
-        return found
-
-    with ThreadPoolExecutor(1) as pool:
-        reader = pool.submit(read)
-        begun.wait(30)
-        for turn in range(500):
-            store.save("a", tokens[turn % 2])
-        over.set()
-        assert reader.result() <= set(tokens)
+    assert store.load("b") == (None if kind == "directory" else Token(CANARY))
 
 
 @pytest.mark.parametrize(
     "key", ["..", ".", ".hidden", "", "a/b", "/etc/passwd", "../up", "a%2Fb", "a b", "\0", "é", "e\u0301", "\ud800"]
 )
-def test_whatever_an_id_is_it_stays_in_the_directory(store: FileStore, directory: Path, key: str) -> None:
+def test_every_id_names_a_visible_file_in_the_directory(directory: Path, key: str) -> None:
+    store = FileStore(directory)
     store.save(key, Token(CANARY))
     assert names(directory) == [store.path(key).name]
     assert names(directory.parent) == [directory.name]
     assert store.load(key) == Token(CANARY)
-    assert not store.path(key).name.startswith(".")  # where temporaries and the journal are
+    assert not store.path(key).name.startswith(".")
 
 
 IDS = st.text(st.one_of(st.sampled_from("./%2Ee \0\ud800"), st.characters()), max_size=6)
@@ -152,88 +69,105 @@ IDS = st.text(st.one_of(st.sampled_from("./%2Ee \0\ud800"), st.characters()), ma
 @example(".a", "2Ea")
 @example(".a", "%2Ea")
 @example("", "%")
-def test_no_two_ids_have_one_file(one: str, other: str) -> None:
+def test_two_ids_never_share_a_file(one: str, other: str) -> None:
     store = FileStore("/tokens")
     assert (store.path(one) == store.path(other)) == (one == other)
     assert os.path.normpath(store.path(one)) == f"/tokens/{store.path(one).name}"
 
 
-STEPS: list[tuple[object, str, int, Callable[[Any], bool]]] = [
-    (tempfile, "mkstemp", errno.EACCES, bool),
-    (tempfile, "mkstemp", errno.EROFS, bool),
-    (fcntl, "flock", errno.ENOLCK, is_file),
-    (os, "fchmod", errno.EPERM, bool),
-    (os, "fsync", errno.ENOSPC, is_file),
-]
+def test_a_link_is_followed_except_in_a_directory_of_tokens(directory: Path, file: Path) -> None:
+    (directory.parent / "link").symlink_to("tokens")
+    FileStore(directory.parent / "link").save("a", Token(OLD))
+    assert FileStore(directory).load("a") == Token(OLD)
+    (directory / "b").symlink_to("a")
+    FileStore(directory).save("b", Token(CANARY))
+    assert not (directory / "b").is_symlink()
+    assert FileStore(directory).load("a") == Token(OLD)
+    file.symlink_to("tokens/a")
+    store = FileStore(file=file)
+    store.save("a", Token(CANARY))
+    assert file.is_symlink()
+    assert store.path("any") == directory / "a"
+    assert store.journal == directory / ".a.incident-io-keys-journal"
+    assert FileStore(directory).load("a") == Token(CANARY)
 
 
-@pytest.mark.parametrize(("place", "name", "number", "on"), STEPS)
-def test_what_would_keep_a_token_from_its_place_is_found_before_there_is_one(
-    monkeypatch: pytest.MonkeyPatch,
-    store: FileStore,
-    directory: Path,
-    place: object,
-    name: str,
-    number: int,
-    on: Callable[[Any], bool],
-) -> None:
-    fails(monkeypatch, place, name, number, on=on)
-    with pytest.raises(StoreUnavailableError) as caught:
-        store.check()
-    assert str(caught.value) == f"a token would not be kept in {directory}: {os.strerror(number)}"
-    assert names(directory) == []
+@pytest.mark.parametrize("content", [b"", b"\n", b" \t\r\n"])
+def test_an_empty_file_has_no_token(file: Path, content: bytes) -> None:
+    file.write_bytes(content)
+    FileStore(file=file).check()
+    assert FileStore(file=file).load("a") is None
 
 
-@pytest.mark.parametrize(("place", "name", "number", "on"), [*STEPS, (Path, "replace", errno.EPERM, bool)])
-def test_where_a_token_cannot_be_stored_the_one_before_is_still_there_and_nothing_else(
-    monkeypatch: pytest.MonkeyPatch,
-    store: FileStore,
-    directory: Path,
-    place: object,
-    name: str,
-    number: int,
-    on: Callable[[Any], bool],
-) -> None:
-    store.save("a", Token(OLD))
-    fails(monkeypatch, place, name, number, on=on)
-    with pytest.raises(StoreUnavailableError, match="was not kept") as caught:
-        store.save("a", Token(CANARY))
-    assert caught.value.__context__ is not None
-    # Which the exception hides and yet has, with the locals of all that the token went through.
-    shown = renderings(caught.value) + renderings(caught.value.__context__)
-    assert os.strerror(number) in shown
-    assert CANARY not in shown
-    assert OLD not in shown
+@pytest.mark.parametrize("template", [b"two words", b"%b\nA=1\n", b"'%b'", b"%b\xff"])
+def test_a_file_with_other_content_is_only_replaced_with_overwrite(file: Path, template: bytes) -> None:
+    file.write_bytes(template.replace(b"%b", CANARY.encode()))
+    size, store = file.stat().st_size, FileStore(file=file)
+    attempts: list[tuple[str, Callable[[], None]]] = [
+        ("cannot save a token to", store.check),
+        ("the token was not saved to", lambda: store.save("a", Token(OLD))),
+    ]
+    for what, attempt in attempts:
+        with pytest.raises(StoreUnavailableError) as caught:
+            attempt()
+        problem = "it contains something else; remove it, or pass overwrite=True"
+        assert str(caught.value) == f"{what} {file}: {problem}"
+        assert CANARY not in renderings(caught.value)
+    assert file.stat().st_size == size
+    assert store.load("a") not in (None, Token(CANARY))
+    overwriting = FileStore(file=file, overwrite=True)
+    overwriting.check()
+    overwriting.save("a", Token(OLD))
     assert store.load("a") == Token(OLD)
-    assert names(directory) == ["a"]
 
 
-def test_where_only_the_name_may_be_lost_in_a_crash_it_is_said_and_the_new_token_is_there(
-    monkeypatch: pytest.MonkeyPatch, store: FileStore, directory: Path
+def test_a_file_that_appears_while_a_token_is_saved_is_not_replaced(
+    file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fails(monkeypatch, os, "fsync", errno.EIO, on=lambda descriptor: not is_file(descriptor))
-    with pytest.raises(StoreUnavailableError, match="Input/output error"):
-        store.check()
-    with pytest.raises(StoreUnavailableError, match="Input/output error"):
-        store.save("a", Token(CANARY))
-    assert store.load("a") == Token(CANARY)
-    assert names(directory) == ["a"]
+    monkeypatch.setattr(os, "fsync", lambda _: file.touch())
+    with pytest.raises(StoreUnavailableError, match=f"the token was not saved to {file}: File exists") as caught:
+        FileStore(file=file).save("a", Token(CANARY))
+    assert CANARY not in renderings(caught.value)
+    assert (names(file.parent), file.read_text()) == (["token"], "")
+    FileStore(file=file, overwrite=True).save("a", Token(CANARY))
+    assert file.read_text() == f"{CANARY}\n"
 
 
-def test_a_directory_that_is_none_is_found_by_the_check(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    for path, message in ((tmp_path / "missing", "No such file"), (tmp_path / "file", "Not a directory")):
+def test_a_path_without_a_usable_file_fails_the_check(directory: Path, file: Path) -> None:
+    os.mkfifo(directory / "pipe")
+    (directory / "loop").symlink_to("loop")
+    for path in (directory, directory / "pipe", directory / "loop", directory / "missing" / "token"):
+        with pytest.raises(StoreUnavailableError, match=r"it is not a regular file|No such file"):
+            FileStore(file=path, overwrite=True).check()
+    file.touch()
+    for path, message in ((directory / "missing", "No such file"), (file, "Not a directory")):
         with pytest.raises(StoreUnavailableError, match=message):
             FileStore(path).check()
 
 
+def test_an_empty_file_of_another_user_fails_the_check(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file.touch()
+    monkeypatch.setattr(os, "geteuid", lambda: 12_345)
+    with pytest.raises(StoreUnavailableError, match="it is empty and belongs to another user; remove it"):
+        FileStore(file=file).check()
+    file.write_text(OLD)
+    FileStore(file=file).check()
+
+
 @pytest.mark.parametrize("mode", [0o777, 0o1777, 0o702, 0o720, 0o770, 0o3770])
-def test_a_directory_that_others_can_write_to_is_refused(store: FileStore, directory: Path, mode: int) -> None:
+def test_others_must_not_write_to_the_directory(directory: Path, mode: int) -> None:
     directory.chmod(mode)
-    with pytest.raises(StoreUnavailableError, match=r"can be written to by its group or everyone: .* \(chmod go-w\)"):
-        store.check()
+    with pytest.raises(StoreUnavailableError) as caught:
+        FileStore(directory).check()
+    problem = "its group or everyone can write to it; run chmod go-w"
+    assert str(caught.value) == f"cannot save a token to {directory}: {problem}"
+    if mode & stat.S_IWOTH:
+        with pytest.raises(StoreUnavailableError, match="everyone can write to its directory; use another directory"):
+            FileStore(file=directory / "token").check()
+    directory.chmod(mode & ~stat.S_IWOTH)
+    FileStore(file=directory / "token").check()
     directory.chmod(mode & ~(stat.S_IWGRP | stat.S_IWOTH))
-    store.check()
+    FileStore(directory).check()
 
 
 class NamedByBytes:
@@ -244,24 +178,57 @@ class NamedByBytes:
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        *(("a\0b", "contains what no path can have"), ("\ud800", "contains what no path can have"), ("", "is empty")),
-        *((each, "takes a path") for each in (None, 3, b"a", ["a"], NamedByBytes())),
+        *((each, "contains a null character or half of a surrogate pair") for each in ("a\0b", "\ud800")),
+        ("", "is empty; write '.' for the working directory"),
+        *((each, "takes a path") for each in (3, b"a", ["a"], NamedByBytes())),
     ],
 )
-def test_what_is_no_path_is_refused_where_the_store_is_made(path: Any, message: str) -> None:
-    with pytest.raises(InvalidRequestError, match=f"directory: {message}"):
-        FileStore(path)
-    with pytest.raises(InvalidRequestError, match=f"path: {message}") as caught:
-        DotenvStore(path)
-    assert "DotenvStore('.', " in renderings(caught.value)
+def test_an_invalid_path_is_rejected(path: Any, message: str) -> None:
+    stores: dict[str, Callable[[], object]] = {
+        "directory": lambda: FileStore(path),
+        "file": lambda: FileStore(file=path),
+        "journal": lambda: KeyringStore(journal=path),
+        "path": lambda: DotenvStore(path),
+    }
+    for field, create in stores.items():
+        with pytest.raises(InvalidRequestError, match=f"the store was not created:\n  {field}: {message}") as caught:
+            create()
+        assert "Store(" in renderings(caught.value)
+    with pytest.raises(InvalidRequestError, match=f"journal: {message}"):
+        FileStore(file="a", journal=path)
 
 
-def test_a_store_stays_where_it_is_when_the_process_goes_elsewhere(
-    monkeypatch: pytest.MonkeyPatch, directory: Path
-) -> None:
-    monkeypatch.chdir(directory.parent)
-    store = FileStore(directory.name)
+def test_exactly_one_of_directory_and_file_is_required() -> None:
+    creates: list[Callable[[], object]] = [FileStore, lambda: FileStore("a", file="b")]
+    for create in creates:
+        with pytest.raises(InvalidRequestError) as caught:
+            create()
+        assert str(caught.value).endswith("directory, file: exactly one is required; pass file=PATH for one key")
+    with pytest.raises(InvalidRequestError, match="overwrite: is only for `file`; omit it"):
+        FileStore("a", overwrite=True)
+
+
+def test_a_store_has_a_journal_and_a_fixed_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    stores = (
+        FileStore("tokens"),
+        FileStore(file="a"),
+        FileStore("tokens", journal="j"),
+        FileStore(file="a", journal="j"),
+    )
     monkeypatch.chdir("/")
-    assert store.path("a") == directory / "a"
-    assert store.journal.parent == directory
-    assert repr(store) == f"FileStore({str(directory)!r})"
+    journals = ["tokens/.incident-io-keys-journal", ".a.incident-io-keys-journal", "j", "j"]
+    assert [store.journal for store in stores] == [tmp_path / journal for journal in journals]
+    assert [store.single_slot for store in stores] == [False, True, False, True]
+    assert not any(store.overwrite for store in stores)
+    assert FileStore(file="a", overwrite=True).overwrite
+    assert [repr(store) for store in stores[:2]] == [
+        f"FileStore({str(tmp_path / 'tokens')!r})",
+        f"FileStore(file={str(tmp_path / 'a')!r})",
+    ]
+
+
+def test_a_token_that_is_not_text_is_saved_without_an_error_that_shows_it(file: Path) -> None:
+    store = FileStore(file=file)
+    store.save("a", Token(CANARY + "\ud800"))
+    assert store.load("a") not in (None, Token(CANARY + "\ud800"))

@@ -1,4 +1,4 @@
-"""Files that outlive a crash: who owns them, what a killed process leaves, and what locks hold."""
+"""Files that survive a crash: order on the disk, leftovers of killed processes, and locks."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ import stat
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +21,14 @@ from incident_io_keys.storage import DotenvStore, FileStore, StoreUnavailableErr
 from ..conftest import CANARY
 from ..hiding import renderings
 
-NOBODY = 12_345
-STOPS_IN_MID_WRITE = """
+OLD = "inc_" + "0ddba11" * 8
+LOCK = "..env.incident-io-keys-lock"
+STOPS_WHILE_IT_WRITES = """
 import sys
 from pathlib import Path
 from incident_io_keys.storage import _files
 def content():
-    print("at it", flush=True)
+    print("writing", flush=True)
     sys.stdin.read()
 _files.replace(Path(sys.argv[1]), content, mode=0o600)
 """
@@ -41,241 +40,288 @@ def store(tmp_path: Path) -> FileStore:
     return FileStore(tmp_path)
 
 
-def owned(monkeypatch: pytest.MonkeyPatch, *paths: Path, uid: int | None = None, gid: int | None = None) -> None:
-    """Have files look as if they were somebody else's: who runs the tests may not be able to give one away."""
-    real = Path.stat
-
-    def fake(path: Path, **keywords: Any) -> os.stat_result:
-        found = real(path, **keywords)
-        if path not in paths:
-            return found
-        owner = (found.st_uid if uid is None else uid, found.st_gid if gid is None else gid)
-        return os.stat_result((*found[:4], *owner, *found[6:10]))
-
-    monkeypatch.setattr(Path, "stat", fake)
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A dotenv file that only its owner can use."""
+    tmp_path.chmod(0o700)
+    path = tmp_path / ".env"
+    path.touch(0o600)
+    return path
 
 
-def given_away(monkeypatch: pytest.MonkeyPatch, *, may: bool = True) -> list[tuple[int, int]]:
-    done: list[tuple[int, int]] = []
+def names(directory: Path) -> list[str]:
+    return sorted(path.name for path in directory.iterdir())
 
-    def fchown(descriptor: int, uid: int, gid: int) -> None:
-        if not may:
-            raise PermissionError(errno.EPERM, "Operation not permitted")
+
+def is_file(descriptor: int) -> bool:
+    return stat.S_ISREG(os.fstat(descriptor).st_mode)
+
+
+def fail(
+    monkeypatch: pytest.MonkeyPatch, place: object, name: str, number: int, *, on: Callable[[Any], bool] = bool
+) -> None:
+    """Let a function raise an OSError, if its first argument is such."""
+    real = getattr(place, name)
+
+    def failing(*arguments: Any, **keywords: Any) -> Any:
+        if not arguments or on(arguments[0]):
+            raise OSError(number, os.strerror(number))
+        return real(*arguments, **keywords)
+
+    monkeypatch.setattr(place, name, failing)
+
+
+def test_the_content_is_on_the_disk_before_the_name(monkeypatch: pytest.MonkeyPatch, store: FileStore) -> None:
+    steps: list[object] = []
+    sync, replace, directory = os.fsync, Path.replace, store.path("a").parent
+
+    def fsync(descriptor: int) -> None:
         found = os.fstat(descriptor)
-        assert stat.S_IMODE(found.st_mode) == 0o600  # its content is there, and nobody else's yet
-        done.append((uid, gid))
+        steps.append(("file", found.st_size) if is_file(descriptor) else ("directory", found.st_ino))
+        sync(descriptor)
 
-    monkeypatch.setattr(os, "fchown", fchown)
-    return done
+    def rename(path: Path, target: Path) -> Path:
+        steps.append((path.parent, target))
+        return replace(path, target)
 
-
-@pytest.mark.parametrize("owner", [{"uid": NOBODY}, {"gid": NOBODY}, {"uid": NOBODY, "gid": NOBODY}])
-def test_a_file_keeps_its_owner(monkeypatch: pytest.MonkeyPatch, store: FileStore, owner: dict[str, int]) -> None:
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(Path, "replace", rename)
     store.save("a", Token(CANARY))
-    before = store.path("a").stat()
-    done = given_away(monkeypatch)
-    store.save("a", Token(CANARY))
-    assert done == []  # what is ours anyway takes no right
-    owned(monkeypatch, store.path("a"), **owner)
-    store.save("a", Token(CANARY))
-    assert done == [(owner.get("uid", before.st_uid), owner.get("gid", before.st_gid))]
+    file = ("file", len(CANARY) + 1)  # synced again with its rights
+    assert steps == [file, file, (directory, store.path("a")), ("directory", directory.stat().st_ino)]
 
 
-def test_a_file_that_could_not_be_given_to_its_owner_is_found_before_there_is_a_token(
-    monkeypatch: pytest.MonkeyPatch, store: FileStore, tmp_path: Path
+@pytest.mark.parametrize("supported", [True, False])
+def test_the_cache_of_the_disk_is_flushed_on_macos(
+    monkeypatch: pytest.MonkeyPatch, path: Path, supported: bool
 ) -> None:
-    store.save("a", Token(CANARY))
-    store.save("b", Token(CANARY))
-    given_away(monkeypatch, may=False)
-    owned(monkeypatch, store.path("b"), uid=NOBODY)
+    flushed: list[int] = []
+
+    def control(descriptor: int, command: int) -> None:
+        assert command == 51
+        flushed.append(stat.S_IFMT(os.fstat(descriptor).st_mode))
+        if not supported:
+            raise OSError(errno.ENOTSUP, "Operation not supported")
+
+    monkeypatch.setattr(fcntl, "F_FULLFSYNC", 51, raising=False)
+    monkeypatch.setattr(fcntl, "fcntl", control)
+    DotenvStore(path).save("a", Token(CANARY))
+    assert flushed == [stat.S_IFREG, stat.S_IFREG, stat.S_IFDIR]
+    monkeypatch.delattr(fcntl, "F_FULLFSYNC")
+    DotenvStore(path).save("a", Token(CANARY))
+    assert len(flushed) == 3
+
+
+STEPS = [
+    (tempfile, "mkstemp", errno.EROFS, bool),
+    (fcntl, "flock", errno.ENOLCK, is_file),
+    (os, "fchmod", errno.EPERM, bool),
+    (os, "fsync", errno.ENOSPC, is_file),
+    (Path, "replace", errno.EPERM, bool),
+]
+
+
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step[1])
+def test_if_a_step_fails_the_check_fails_and_the_old_token_stays(
+    monkeypatch: pytest.MonkeyPatch, store: FileStore, tmp_path: Path, step: tuple[Any, str, int, Any]
+) -> None:
+    store.save("a", Token(OLD))
+    place, name, number, on = step
+    fail(monkeypatch, place, name, number, on=on)
+    if name != "replace":
+        with pytest.raises(StoreUnavailableError) as caught:
+            store.check()
+        assert str(caught.value) == f"cannot save a token to {tmp_path}: {os.strerror(number)}"
     with pytest.raises(StoreUnavailableError) as caught:
-        store.check()
-    assert str(caught.value) == f"a token would not be kept in {tmp_path / 'b'}: Operation not permitted"
-    store.path("b").unlink()
-    store.check()
+        store.save("a", Token(CANARY))
+    assert str(caught.value) == f"the token was not saved to {tmp_path / 'a'}: {os.strerror(number)}"
+    assert caught.value.__context__ is not None
+    shown = renderings(caught.value) + renderings(caught.value.__context__)
+    assert CANARY not in shown
+    assert OLD not in shown
+    assert store.load("a") == Token(OLD)
+    assert names(tmp_path) == ["a"]
 
 
-def test_what_is_no_file_of_a_key_may_be_whoevers(
-    monkeypatch: pytest.MonkeyPatch, store: FileStore, tmp_path: Path
-) -> None:
-    (tmp_path / "lost+found").mkdir()
-    (tmp_path / ".gitkeep").touch()
-    (tmp_path / "dangling").symlink_to("nowhere")
-    given_away(monkeypatch, may=False)
-    owned(monkeypatch, tmp_path / "lost+found", tmp_path / ".gitkeep", uid=NOBODY)
-    store.check()
+def test_a_failed_sync_of_the_directory_is_an_error(monkeypatch: pytest.MonkeyPatch, store: FileStore) -> None:
+    fail(monkeypatch, os, "fsync", errno.EIO, on=lambda descriptor: not is_file(descriptor))
+    for attempt in (store.check, lambda: store.save("a", Token(CANARY))):
+        with pytest.raises(StoreUnavailableError, match="Input/output error"):
+            attempt()
+    assert store.load("a") == Token(CANARY)  # until a crash, the new token is there
 
 
-def test_the_owner_of_a_link_is_that_of_what_takes_its_place(
-    monkeypatch: pytest.MonkeyPatch, store: FileStore, tmp_path: Path
-) -> None:
-    (tmp_path / ".real").touch()
-    store.path("a").symlink_to(".real")
-    done = given_away(monkeypatch)
-    owned(monkeypatch, tmp_path / ".real", uid=NOBODY)
-    store.check()
-    store.save("a", Token(CANARY))
-    assert done == []
-    assert not store.path("a").is_symlink()
-
-    store.path("b").symlink_to("nowhere")
-    given_away(monkeypatch, may=False)
-    owned(monkeypatch, store.path("b"), uid=NOBODY)
-    with pytest.raises(StoreUnavailableError, match="Operation not permitted"):
-        store.check()
-
-
-def test_a_directory_may_be_a_link(tmp_path: Path) -> None:
-    (tmp_path / "real").mkdir(0o700)
-    (tmp_path / "link").symlink_to("real")
-    store = FileStore(tmp_path / "link")
-    store.check()
-    store.save("a", Token(CANARY))
-    assert FileStore(tmp_path / "real").load("a") == Token(CANARY)
-    assert (tmp_path / "link").is_symlink()
-
-
-def test_what_a_killed_process_leaves_is_removed_by_the_next_check(store: FileStore, tmp_path: Path) -> None:
-    command = [sys.executable, "-c", STOPS_IN_MID_WRITE, str(store.path("a"))]
+def test_the_check_removes_temporary_files_of_killed_processes(store: FileStore, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", STOPS_WHILE_IT_WRITES, str(store.path("a"))]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == b"at it\n"
-        [under_way] = tmp_path.iterdir()
+        assert process.stdout.readline() == b"writing\n"
+        [temporary] = tmp_path.iterdir()
         store.check()
-        assert under_way.exists()  # it is still at it
+        assert temporary.exists()  # the process lives
         process.kill()
-    assert list(tmp_path.iterdir()) == [under_way]
     store.check()
-    assert list(tmp_path.iterdir()) == []
+    assert names(tmp_path) == []
 
 
-def test_what_another_thread_writes_is_left_to_it(store: FileStore, tmp_path: Path) -> None:
-    begun, go_on = threading.Event(), threading.Event()
-
-    def content() -> bytes:
-        begun.set()
-        assert go_on.wait(30)
-        return b"whole"
-
-    with ThreadPoolExecutor(1) as pool:
-        writing = pool.submit(_files.replace, tmp_path / "a", content, mode=0o600)
-        assert begun.wait(30)
-        store.check()
-        go_on.set()
-        writing.result()
-    assert [path.name for path in tmp_path.iterdir()] == ["a"]
-    assert (tmp_path / "a").read_bytes() == b"whole"
+def test_the_check_does_not_remove_other_files(store: FileStore, tmp_path: Path) -> None:
+    link = tmp_path / ".incident-io-keys-link.tmp"
+    (tmp_path / "other").touch()
+    os.mkfifo(tmp_path / ".incident-io-keys-pipe.tmp")  # opening it to read would wait for a writer
+    link.symlink_to("other")
+    store.check()
+    assert link.is_symlink()
+    assert (tmp_path / "other").exists()
 
 
-def test_a_temporary_that_was_taken_for_a_leftover_is_made_anew(
+def test_a_temporary_file_that_is_removed_before_it_is_locked_is_created_again(
     monkeypatch: pytest.MonkeyPatch, store: FileStore, tmp_path: Path
 ) -> None:
-    made: list[str] = []
+    created: list[str] = []
     mkstemp = tempfile.mkstemp
 
     def removed_at_first(*arguments: Any) -> tuple[int, str]:
         descriptor, name = mkstemp(*arguments)
-        made.append(name)
-        if len(made) == 1:  # before it is locked, another process comes along
-            _files.rehearse(tmp_path / "b", 1, mode=0o600)
+        created.append(name)
+        if len(created) == 1:
+            FileStore(tmp_path).check()
             assert not Path(name).exists()
         return descriptor, name
 
     monkeypatch.setattr(tempfile, "mkstemp", removed_at_first)
     store.save("a", Token(CANARY))
     assert store.load("a") == Token(CANARY)
-    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    assert names(tmp_path) == ["a"]
 
 
-def test_what_others_left_is_theirs_and_no_reason_to_refuse(store: FileStore, tmp_path: Path) -> None:
-    link = tmp_path / ".incident-io-keys-link.tmp"
-    (tmp_path / "token of another").touch()
-    os.mkfifo(tmp_path / ".incident-io-keys-pipe.tmp")  # to open that for reading, one would wait for who writes
-    link.symlink_to("token of another")
-    store.check()
-    assert link.is_symlink()
-    assert (tmp_path / "token of another").exists()
-
-
-def test_no_descriptor_is_left_open(monkeypatch: pytest.MonkeyPatch, store: FileStore) -> None:
-    def flock(*_: int) -> None:
-        raise OSError(errno.ENOLCK, "No locks available")
-
-    store.save("a", Token(CANARY))
+def test_no_descriptor_stays_open(monkeypatch: pytest.MonkeyPatch, store: FileStore, path: Path) -> None:
     lowest = os.dup(0)
     os.close(lowest)
-    store.check()
-    store.save("a", Token(CANARY))
-    monkeypatch.setattr(fcntl, "flock", flock)
-    with pytest.raises(StoreUnavailableError, match="No locks available"):
-        store.save("a", Token(CANARY))
+    for each in (store, DotenvStore(path)):
+        each.check()
+        each.save("a", Token(CANARY))
+        with monkeypatch.context() as patch:
+            fail(patch, fcntl, "flock", errno.ENOLCK)
+            with pytest.raises(StoreUnavailableError, match="No locks available"):
+                each.save("a", Token(CANARY))
     again = os.dup(0)
     os.close(again)
     assert again == lowest
 
 
-def test_a_file_that_cannot_be_read_is_not_taken_for_none(store: FileStore) -> None:
-    store.path("a").mkdir()
-    with pytest.raises(StoreUnavailableError, match=r"a token cannot be read in .*: Is a directory"):
-        store.load("a")
-
-
-@pytest.mark.parametrize("store_of", [FileStore, lambda directory: DotenvStore(directory / "a")])
-def test_a_named_pipe_does_not_hang_who_reads_it(tmp_path: Path, store_of: Callable[[Path], TokenStore]) -> None:
-    os.mkfifo(tmp_path / "a")
-    with pytest.raises(StoreUnavailableError, match=r"a token cannot be read in .*: it is no regular file"):
+@pytest.mark.parametrize(
+    "store_of", [FileStore, lambda directory: FileStore(file=directory / "a"), lambda path: DotenvStore(path / "a")]
+)
+def test_only_a_regular_file_is_read(tmp_path: Path, store_of: Callable[[Path], TokenStore]) -> None:
+    message = rf"cannot read a token from {tmp_path}/a: "
+    (tmp_path / "a").mkdir()
+    with pytest.raises(StoreUnavailableError, match=f"{message}Is a directory"):
+        store_of(tmp_path).load("a")
+    (tmp_path / "a").rmdir()
+    os.mkfifo(tmp_path / "a")  # reading it would wait for a writer
+    with pytest.raises(StoreUnavailableError, match=f"{message}it is not a regular file"):
         store_of(tmp_path).load("a")
 
 
-def test_a_link_to_a_file_can_be_read(store: FileStore, tmp_path: Path) -> None:
-    (tmp_path / "..data").write_text(CANARY)
-    store.path("a").symlink_to("..data")
-    assert store.load("a") == Token(CANARY)
+def test_the_check_detects_a_file_that_is_mounted_on_its_own(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
+    with monkeypatch.context() as patch:
+        fail(patch, os, "link", errno.EXDEV)
+        with pytest.raises(StoreUnavailableError, match="it is mounted on its own: mount its directory instead"):
+            DotenvStore(path).check()
+        fail(patch, os, "link", errno.EPERM)  # as on a file system without hard links
+        DotenvStore(path).check()
+    DotenvStore(path).check()
+    assert path.stat().st_nlink == 1
+    assert names(path.parent) == [LOCK, ".env"]
 
 
-@pytest.mark.parametrize("content", [b"", b"\n", b" \t\r\n"])
-def test_an_empty_file_holds_no_token(store: FileStore, content: bytes) -> None:
-    store.path("a").write_bytes(content)
-    assert store.load("a") is None
+def never(_: float) -> None:
+    pytest.fail("waits")
 
 
-def test_a_file_that_is_no_text_holds_what_no_token_is(store: FileStore) -> None:
-    store.path("a").write_bytes(CANARY.encode() + b"\xff")
-    assert store.load("a") not in (None, Token(CANARY))
+def test_a_lock_ends_with_its_block_in_a_forked_child_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    inherited: list[int] = []
+    close = os.close
+
+    def close_after_fork(descriptor: int) -> None:
+        inherited.append(os.dup(descriptor))  # as a forked child has it
+        close(descriptor)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "close", close_after_fork)
+        with _files.file_lock(tmp_path / "a"):
+            pass
+    with _files.file_lock(tmp_path / "a", sleep=never):
+        pass
+    os.close(inherited[0])
 
 
-def test_a_token_that_is_no_text_raises_nothing_that_shows_it(store: FileStore) -> None:
-    store.save("a", Token(CANARY + "\ud800"))
-    found = store.load("a")
-    assert found is not None
-    assert found != Token(CANARY + "\ud800")  # so that who stored it notices
+def test_a_lock_is_waited_for(path: Path) -> None:
+    delays: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        delays.append(seconds)
+        if len(delays) == 5:
+            fcntl.flock(other, fcntl.LOCK_UN)
+
+    other = os.open(path.parent / LOCK, os.O_RDWR | os.O_CREAT)
+    fcntl.flock(other, fcntl.LOCK_EX)
+    with _files.file_lock(path, sleep=sleep), pytest.raises(BlockingIOError):
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(other)
+    assert len(delays) == 5
 
 
-def test_an_error_in_what_gives_the_content_gets_through_and_leaves_nothing(tmp_path: Path) -> None:
-    def content() -> bytes:
-        raise LookupError("no content")
+def test_the_wait_for_a_lock_is_limited(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
+    delays: list[float] = []
+    with _files.file_lock(path):
+        with pytest.raises(TimeoutError), _files.file_lock(path, sleep=delays.append):
+            pytest.fail("two hold the lock")
+        assert sum(delays) == pytest.approx(10)
+        monkeypatch.setattr(_files, "_LOCK_TIMEOUT", 0.0)
+        with pytest.raises(StoreUnavailableError) as caught:
+            DotenvStore(path).save("a", Token(CANARY))
+    lock = path.parent / LOCK
+    reason = f"another process holds the lock {lock}; `fuser {lock}` prints its ID"
+    assert str(caught.value) == f"the token was not saved to {path}: {reason}"
 
-    with pytest.raises(LookupError) as caught:
-        _files.replace(tmp_path / "a", content, mode=0o600)
-    assert "no content" in renderings(caught.value)
-    assert list(tmp_path.iterdir()) == []
+
+def test_locks_of_other_programs_do_not_matter(path: Path) -> None:
+    descriptors = [os.open(each, os.O_RDONLY) for each in (path.parent, path)]
+    for descriptor in descriptors:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with _files.file_lock(path, sleep=never):
+        pass
+    for descriptor in descriptors:
+        os.close(descriptor)
 
 
-@pytest.mark.parametrize("links", [True, False])
-def test_a_new_file_takes_no_other_s_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool) -> None:
-    if not links:  # as on some file systems
+def test_a_lock_that_is_a_link_is_not_followed(path: Path) -> None:
+    (path.parent / LOCK).symlink_to("elsewhere")
+    with pytest.raises(StoreUnavailableError, match=os.strerror(errno.ELOOP)):
+        DotenvStore(path).check()
+    assert not (path.parent / "elsewhere").exists()
 
-        def refused(*_: object, **__: object) -> None:
-            raise PermissionError(errno.EPERM, "Operation not permitted")
 
-        monkeypatch.setattr("os.link", refused)
-    path = tmp_path / "token"
-    _files.replace(path, lambda: b"first", mode=0o600, new=True)
-    assert (path.read_bytes(), stat.S_IMODE(path.stat().st_mode)) == (b"first", 0o600)
-    with pytest.raises(FileExistsError):
-        _files.replace(path, lambda: b"second", mode=0o600, new=True)
-    (tmp_path / "link").symlink_to("nowhere")
-    with pytest.raises(FileExistsError):
-        _files.replace(tmp_path / "link", lambda: b"second", mode=0o600, new=True)
-    assert path.read_bytes() == b"first"
-    assert {each.name for each in tmp_path.iterdir()} == {"token", "link"}
+def test_a_lock_that_is_removed_meanwhile_is_created_again(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
+    lock, opened, flock = path.parent / LOCK, os.open, fcntl.flock
+    removed: list[str] = []
+
+    def open_late(name: Any, flags: int, *mode: int) -> int:
+        if Path(name) == lock and flags & os.O_EXCL and not removed:
+            removed.append("before it is opened")
+            raise FileExistsError
+        return opened(name, flags, *mode)
+
+    def flock_late(descriptor: int, operation: int) -> None:
+        if len(removed) == 1 and operation & fcntl.LOCK_NB:
+            removed.append("before it is locked")
+            lock.unlink()
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(os, "open", open_late)
+    monkeypatch.setattr(fcntl, "flock", flock_late)
+    with _files.file_lock(path, sleep=never):
+        assert len(removed) == 2
+        assert _files.try_lock(lock) is None

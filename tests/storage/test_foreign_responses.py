@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from incident_io_keys import IncidentIOError, Token
-from incident_io_keys.storage import FileStore, StorageError, rotate_into
+from incident_io_keys.storage import FileStore, TokenNotStoredError, rotate_into
 from incident_io_keys.testing import MockAPI
 
 from .doing import Do, Memory, entries, works
@@ -46,7 +46,7 @@ def test_a_token_of_another_key_is_not_stored(do: Do, memory: Memory, key_id: st
 def test_a_token_of_another_key_is_on_the_error_and_the_journal_has_an_entry(
     do: Do, mock: MockAPI, store: FileStore, key_id: str, foreign: list[str]
 ) -> None:
-    with pytest.raises(StorageError) as caught:
+    with pytest.raises(TokenNotStoredError) as caught:
         do(rotate_into, store, key_id)
     assert caught.value.token == Token(foreign[0])
     assert caught.value.may_have_applied

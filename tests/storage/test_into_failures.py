@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -22,7 +23,14 @@ from incident_io_keys import (
     PermissionDeniedError,
     Token,
 )
-from incident_io_keys.storage import FileStore, StorageError, StoreUnavailableError, create_into, resume, rotate_into
+from incident_io_keys.storage import (
+    FileStore,
+    StoreUnavailableError,
+    TokenNotStoredError,
+    create_into,
+    resume,
+    rotate_into,
+)
 from incident_io_keys.testing import MockAPI, MockSettings, faults
 
 from ..hiding import renderings
@@ -60,10 +68,10 @@ def give_another(memory: Memory) -> None:
     ("step", "fails", "said"),
     [
         ("save", lambda _: throw(OSError(28, "No space left on device")), "OSError: [Errno 28] No space left"),
-        ("save", lambda _: throw(StoreUnavailableError("full")), "in its place: full"),
+        ("save", lambda _: throw(StoreUnavailableError("full")), "stored: full"),
         ("load", lambda _: throw(ValueError("broken")), "ValueError: broken"),
-        ("load", lose, "the store does not give it back"),
-        ("load", give_another, "the store does not give it back"),
+        ("load", lose, "the token store does not return it"),
+        ("load", give_another, "the token store does not return it"),
     ],
 )
 def test_a_token_that_does_not_get_to_its_place_is_on_the_error_and_in_the_journal(
@@ -82,7 +90,7 @@ def test_a_token_that_does_not_get_to_its_place_is_on_the_error_and_in_the_journ
 
     memory.at[step] = fail
     error = failure(into, memory)
-    assert type(error) is StorageError
+    assert type(error) is TokenNotStoredError
     assert error.token is not None
     assert error.key_id is not None
     assert said in str(error)
@@ -92,7 +100,7 @@ def test_a_token_that_does_not_get_to_its_place_is_on_the_error_and_in_the_journ
     assert list(memory.journal.glob("*")) == [error.entry]
     assert error.token.reveal() not in renderings(error)
 
-    assert f"the journal has it at {error.entry}: resume(client, store) goes on with it" in str(error)
+    assert f"resume(client, store) completes it (journal file {error.entry})" in str(error)
 
     # Brought there by hand, it is not replaced.
     memory.at.clear()
@@ -153,7 +161,7 @@ def test_a_new_token_that_is_not_seen_to_work_is_told_of(
     # The first show of a rotation is not the one that tries the new token.
     memory.at["save"] = lambda: mock.fail_next(faults.Status(status), operation="show", times=20)
     error = failure(into, memory)
-    said = {401: "it is there, but the API does not accept it", 503: "it is there, but could not be tried at the API"}
+    said = {401: "the API does not accept it", 503: "the test call with it failed"}
     assert said[status] in str(error)
     assert memory.tokens[error.key_id] == error.token
     mock.clear_faults()
@@ -224,7 +232,7 @@ def test_a_token_whose_key_is_not_known_is_on_the_error(
         mock.settings = MockSettings(list_delay=timedelta(minutes=1))
     mock.fail_next(faults.CutJSON(keep=0.999), operation="create")
     error = failure(do, create_into, memory, **NEW)
-    assert type(error) is StorageError
+    assert type(error) is TokenNotStoredError
     assert error.key_id is None
     assert works(mock, error.token)
     assert list(memory.journal.glob("*")) == [error.entry]
@@ -277,7 +285,8 @@ def test_what_may_have_happened_is_left_in_the_journal(
     assert isinstance(error, kind)
     assert error.may_have_applied
     [entry] = entries(store)
-    assert str(error).endswith(f"\n  the journal has it at {entry}: resume(client, store) goes on with it")
+    assert error.entry == entry  # type: ignore[attr-defined]
+    assert f"resume(client, store) completes it (journal file {entry})" in str(error)
 
 
 def test_a_key_that_is_not_there_leaves_nothing_to_do(do: Do, store: FileStore) -> None:
@@ -288,6 +297,13 @@ def test_a_key_that_is_not_there_leaves_nothing_to_do(do: Do, store: FileStore) 
 def test_a_journal_that_does_not_take_a_refusal_back_does_not_hide_it(
     do: Do, mock: MockAPI, store: FileStore, key_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("os.ftruncate", lambda *_: throw(OSError("broken")))
+    unlink = Path.unlink
+
+    def broken(path: Path, missing_ok: bool = False) -> None:
+        if path.suffix == ".json":
+            raise OSError(5, "broken")
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", broken)
     mock.fail_next(faults.Status(403), operation="rotate")
     assert type(failure(do, rotate_into, store, key_id)) is PermissionDeniedError

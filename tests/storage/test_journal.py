@@ -1,23 +1,29 @@
-"""The journal: what is left of an operation whatever becomes of its process, who may go on with it, and no token."""
+"""The journal: what other processes find of an operation, who may work on it, and that it has no token."""
 
 from __future__ import annotations
 
 import errno
+import fcntl
 import logging
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from attrs import evolve
 
 from incident_io_keys import Token
-from incident_io_keys.storage import StorageError, StoreUnavailableError
-from incident_io_keys.storage._journal import Entry, Fingerprint, Journal, Opened
+from incident_io_keys.storage import KeyBusyError, StoreUnavailableError
+from incident_io_keys.storage._journal import Entry, Fingerprint, Journal
 
 from ..conftest import CANARY
 from ..hiding import renderings
+from ..programs import fork
+from .doing import throw
 
 ENTRY = Entry(
     operation="rotate",
@@ -31,11 +37,16 @@ ENTRY = Entry(
     grace_period_minutes=7,
 )
 NEXT = evolve(ENTRY, name="next", issued=None, issued_before=None)
-
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Journal:
-    return Journal(tmp_path / "journal", single_slot=False)
+HOLDS = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from incident_io_keys.storage._journal import Entry, Journal
+operation = Journal(Path(sys.argv[1]), single_slot=False).begin_rotation("a")
+operation.begin(Entry(operation="rotate", name="bot", began=datetime(2026, 1, 2, tzinfo=UTC)))
+print("locked", flush=True)
+sys.stdin.read()
+"""
 
 
 @pytest.fixture
@@ -43,225 +54,334 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "journal" / "rotate-a.json"
 
 
-def opened(journal: Journal, path: Path) -> Opened:
-    found = journal.open(path)
-    assert found is not None
-    return found
+@pytest.fixture
+def journal(path: Path) -> Journal:
+    return Journal(path.parent, single_slot=False)
 
 
-def left(journal: Journal, path: Path) -> Entry | None:
-    """What another process finds."""
-    again = opened(journal, path)
-    try:
-        return again.read()
-    finally:
-        again.release()
+def pending(journal: Journal, path: Path) -> Entry | None:
+    """Return what another process finds."""
+    with journal.open(path) as operation:
+        return operation.entry
+
+
+def files(path: Path) -> list[str]:
+    return sorted(each.name for each in path.parent.iterdir())
 
 
 @pytest.mark.parametrize("entry", [ENTRY, NEXT, Entry(operation="create", name="", began=ENTRY.began)])
-def test_an_entry_comes_back_and_the_last_one_counts(journal: Journal, path: Path, entry: Entry) -> None:
-    at_it = journal.begin_rotation("a")
-    assert at_it.path == path
-    assert at_it.read() is None
-    at_it.write(evolve(entry, name="earlier"))
-    at_it.write(entry)
-    assert at_it.read() == entry
-    at_it.release()
+def test_another_process_finds_the_last_entry(journal: Journal, path: Path, entry: Entry) -> None:
+    with journal.begin_rotation("a") as operation:
+        assert (operation.path, operation.entry) == (path, None)
+        operation.begin(evolve(entry, name="earlier"))
+        operation.write(entry)
     assert journal.paths() == [path]
-    assert left(journal, path) == entry
+    assert pending(journal, path) == entry
+    assert files(path) == ["rotate-a.json"]
 
 
-@pytest.mark.parametrize("kept", [1, 2, 20, 0.2, 0.5, -1, -2])
-def test_a_line_that_was_cut_off_does_not_count(journal: Journal, path: Path, kept: float) -> None:
-    at_it = journal.begin_rotation("a")
-    at_it.write(ENTRY)
-    whole = path.stat().st_size
-    at_it.write(NEXT)
-    at_it.release()
-    line = path.stat().st_size - whole
-    cut = whole + (kept if kept >= 1 else line + kept if kept < 0 else line * kept)
-    os.truncate(path, int(cut))
-    assert left(journal, path) == (NEXT if kept == -1 else ENTRY)  # of which only the line break is missing
-    again = opened(journal, path)
-    again.write(NEXT)  # in a line of its own
-    assert again.read() == NEXT
-    again.release()
+def test_a_completed_operation_leaves_no_file(journal: Journal, path: Path) -> None:
+    for work in (lambda operation: operation.complete(), lambda operation: operation.rollback(), lambda _: None):
+        with journal.begin_rotation("a") as operation:
+            operation.begin(ENTRY)
+            work(operation)
+        assert files(path) == (["rotate-a.json"] if operation.entry else [])
 
 
-@pytest.mark.parametrize("rubbish", [b"\0" * 99, b"\xff\xfe", b'\n{"name":"caf\xc3"}', b"\n\n", b'{"a'])
-def test_what_a_crash_of_the_machine_leaves_does_not_count(journal: Journal, path: Path, rubbish: bytes) -> None:
-    at_it = journal.begin_rotation("a")
-    at_it.write(ENTRY)
-    at_it.release()
-    with path.open("ab") as file:
-        file.write(rubbish)
-    assert left(journal, path) == ENTRY
-    path.write_bytes(rubbish)
-    assert left(journal, path) is None
+def test_a_rejected_request_restores_the_earlier_entry(journal: Journal, path: Path) -> None:
+    with journal.begin_rotation("a") as operation:
+        operation.begin(ENTRY)
+    for _ in range(2):
+        with journal.begin_rotation("a") as operation:
+            operation.begin(NEXT)
+            operation.rollback()
+        assert pending(journal, path) == ENTRY
 
 
-@pytest.mark.parametrize("line", [b"{}", b"[]", b'{"operation":"transfer","name":"a","began":"2026-01-01T00:00:00Z"}'])
-def test_what_another_version_wrote_is_not_taken_for_nothing(journal: Journal, path: Path, line: bytes) -> None:
-    at_it = journal.begin_rotation("a")
-    at_it.write(ENTRY)
-    at_it.release()
-    path.write_bytes(path.read_bytes() + line + b"\n")
-    with pytest.raises(StoreUnavailableError, match="another version of this package wrote"):
-        left(journal, path)
+@pytest.mark.parametrize("fails", ["rename", "sync"])
+@pytest.mark.parametrize("earlier", [None, ENTRY])
+def test_an_entry_that_cannot_be_written_is_not_pending(
+    fails: str, earlier: Entry | None, journal: Journal, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with journal.begin_rotation("a") as operation:
+        if earlier is not None:
+            operation.begin(earlier)
+    with journal.begin_rotation("a") as operation, monkeypatch.context() as patch:
+        failures = [OSError(errno.ENOSPC, "No space left on device")]
+
+        def replace(old: Path, new: Path) -> None:
+            if fails == "sync":
+                os.replace(old, new)  # noqa: PTH105 - Path.replace is patched
+            if failures:
+                raise failures.pop()
+
+        patch.setattr(Path, "replace", replace)
+        with pytest.raises(StoreUnavailableError, match="No space left on device"):
+            operation.begin(NEXT)
+    assert pending(journal, path) == earlier
 
 
-def test_being_done_twice_does_no_harm_to_what_has_the_name_since(journal: Journal, path: Path) -> None:
-    at_it = journal.begin_rotation("a")
-    at_it.write(ENTRY)
-    at_it.done()
-    other = journal.begin_rotation("a")
-    other.write(NEXT)
-    at_it.done()
-    at_it.release()
-    assert other.read() == NEXT
-    other.release()
-    assert left(journal, path) == NEXT
+CONTENTS = [
+    b"",
+    b"\0" * 99,
+    b"\xff\xfe",
+    b'{"operation":"rotate","name":"caf\xc3"}',
+    b'{"operation": "cre',
+    b"{}",
+    b"[]",
+    b'{"operation":"transfer","name":"a","began":"2026-01-01T00:00:00Z"}',
+]
 
 
-def test_each_create_has_its_own_file_and_each_key_one(journal: Journal, path: Path) -> None:
+@pytest.mark.parametrize("content", CONTENTS)
+def test_a_damaged_file_is_an_error(journal: Journal, path: Path, content: bytes) -> None:
+    path.parent.mkdir(0o700)
+    path.write_bytes(content)
+    attempts: list[Callable[[], object]] = [lambda: journal.begin_rotation("a"), lambda: journal.open(path)]
+    for attempt in attempts:
+        with pytest.raises(StoreUnavailableError, match=r"rotate-a.json (is damaged|was written by another)") as caught:
+            attempt()
+        assert caught.value.entry == path
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to("elsewhere")])
+def test_an_entry_that_is_not_a_regular_file_is_an_error(journal: Journal, path: Path, make: Any) -> None:
+    path.parent.mkdir(0o700)
+    (path.parent / "elsewhere").mkdir()
+    make(path)
+    with pytest.raises(StoreUnavailableError, match=r"rotate-a.json is damaged or cannot be read"):
+        journal.open(path)
+
+
+def test_a_damaged_create_prevents_creates_since_its_name_is_not_known(journal: Journal) -> None:
+    with journal.begin_create() as operation:
+        operation.begin(evolve(ENTRY, operation="create"))
+    assert journal.pending_create(ENTRY.name) == operation.path
+    assert journal.pending_create("other") is None
+    operation.path.write_bytes(b"")
+    with pytest.raises(StoreUnavailableError, match="is damaged"):
+        journal.pending_create("other")
+
+
+def test_each_create_and_each_key_has_its_own_file(journal: Journal, path: Path) -> None:
     assert journal.paths() == []
-    at_it = [
-        journal.begin_create(),
-        journal.begin_create(),
-        journal.begin_rotation("a"),
-        journal.begin_rotation("../b"),
-    ]
-    assert sorted(each.path for each in at_it) == journal.paths()
-    assert {each.path.parent for each in at_it} == {path.parent}
+    keys = ["a", "../b", ".", ""]
+    operations = [journal.begin_create(), journal.begin_create(), *map(journal.begin_rotation, keys)]
+    assert sorted(each.path for each in operations) == journal.paths()
+    assert len({each.path for each in operations}) == 6
+    assert {each.path.parent for each in operations} == {path.parent}
     (path.parent / "notes.txt").touch()
-    assert len(journal.paths()) == len({each.path for each in at_it}) == 4
-    for each in at_it:
+    assert len(journal.paths()) == 6
+    for each in operations:
         each.release()
-    assert journal.paths() == []  # nothing was written into them
+    assert files(path) == ["notes.txt"]
 
 
 def test_only_its_owner_can_read_it(journal: Journal, path: Path) -> None:
     before = os.umask(0)
     try:
-        at_it = journal.begin_rotation("a")
+        operation = journal.begin_rotation("a")
+        operation.begin(ENTRY)
     finally:
         os.umask(before)
-    assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
-    at_it.release()
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    assert {each.stat().st_mode & 0o777 for each in path.parent.iterdir()} == {0o600}
+    operation.release()
 
 
 def test_no_file_of_it_has_a_token(journal: Journal, path: Path) -> None:
-    at_it = journal.begin_rotation("a")
-    at_it.write(evolve(ENTRY, issued=Fingerprint.of(Token(CANARY))))
+    with journal.begin_rotation("a") as operation:
+        operation.begin(evolve(ENTRY, issued=Fingerprint.of(Token(CANARY))))
     content = path.read_bytes()
     for part in (CANARY[:12], CANARY[4:12], CANARY[-8:]):
         assert part.encode() not in content
-    read = at_it.read()
-    assert read is not None
-    assert read.issued is not None
-    assert read.issued.fits(Token(CANARY))
-    at_it.release()
+    entry = pending(journal, path)
+    assert entry is not None
+    assert entry.issued is not None
+    assert entry.issued.fits(Token(CANARY))
 
 
-def test_a_fingerprint_fits_its_token_and_no_other() -> None:
+def test_a_fingerprint_fits_its_token_only() -> None:
     one, other = Fingerprint.of(Token(CANARY)), Fingerprint.of(Token(CANARY))
     assert one.fits(Token(CANARY))
     for token in (CANARY[:-1], CANARY + "0", CANARY.upper(), "", CANARY + "\ud800"):
         assert not one.fits(Token(token))
-    assert (one.salt != other.salt, one.digest != other.digest) == (True, True)  # so that two keys cannot be compared
+    assert (one.salt != other.salt, one.digest != other.digest) == (True, True)  # two keys cannot be compared
     assert CANARY[4:12] not in repr(one)
-    half = Fingerprint.of(Token("\ud800"))
-    assert half.fits(Token("\ud800"))
+    assert Fingerprint.of(Token("\ud800")).fits(Token("\ud800"))
 
 
-def test_what_somebody_is_at_is_busy_until_it_is_released(journal: Journal, path: Path) -> None:
-    at_it = journal.begin_rotation("a")
-    at_it.write(ENTRY)
+def test_an_operation_is_busy_until_it_is_released(journal: Journal, path: Path) -> None:
+    operation = journal.begin_rotation("a")
+    operation.begin(ENTRY)
     attempts: list[Callable[[], object]] = [lambda: journal.begin_rotation("a"), lambda: journal.open(path)]
     for attempt in attempts:
-        with pytest.raises(StorageError, match="another process or thread is at this key") as caught:
+        with pytest.raises(KeyBusyError, match="another process or thread is working on this key") as caught:
             attempt()
-        assert (caught.value.entry, caught.value.token, caught.value.may_have_applied) == (path, None, False)
+        assert (caught.value.entry, caught.value.may_have_applied) == (path, False)
         assert "rotate-a.json" in renderings(caught.value)
     journal.begin_rotation("b").release()
-    at_it.release()
-    at_it.release()  # a second time it does nothing, and closes nobody's descriptor
+    operation.release()
+    operation.release()  # the second time, it must not close a descriptor of somebody else
     again = journal.begin_rotation("a")
-    at_it.release()
-    assert again.read() == ENTRY
+    operation.release()
+    with pytest.raises(KeyBusyError):
+        journal.open(path)
     again.release()
 
 
-def test_what_was_refused_is_taken_back_and_what_was_left_before_counts_again(journal: Journal, path: Path) -> None:
-    at_it = journal.begin_rotation("a")
-    at_it.write(ENTRY)
-    at_it.release()
-    for again in (journal.begin_rotation, lambda _: opened(journal, path)):
-        at_it = again("a")
-        at_it.write(NEXT)
-        at_it.withdraw()
-        assert at_it.read() == ENTRY
-        at_it.release()
-    assert left(journal, path) == ENTRY
+def test_a_lock_ends_with_its_process_and_the_entry_stays(journal: Journal, path: Path) -> None:
+    command = [sys.executable, "-c", HOLDS, str(path.parent)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"locked\n"
+        with pytest.raises(KeyBusyError):
+            journal.begin_rotation("a")
+        process.kill()
+    assert files(path) == ["rotate-a.json", "rotate-a.lock"]
+    entry = pending(journal, path)
+    assert entry is not None
+    assert entry.name == "bot"
+    assert files(path) == ["rotate-a.json"]
 
 
-def test_where_nothing_was_left_before_nothing_is_left(journal: Journal, path: Path) -> None:
-    at_it = journal.begin_rotation("a")
-    at_it.write(ENTRY)
-    at_it.withdraw()
-    at_it.release()
-    assert list(path.parent.iterdir()) == []
+def test_a_lock_without_an_entry_is_listed_and_removed(journal: Journal, path: Path) -> None:
+    path.parent.mkdir(0o700)
+    path.with_suffix(".lock").touch()
+    assert journal.paths() == [path]
+    assert pending(journal, path) is None
+    assert files(path) == []
 
 
-def test_all_that_is_written_and_taken_away_outlives_a_crash(
+def test_a_program_started_in_between_does_not_keep_the_lock(journal: Journal) -> None:
+    operation = journal.begin_rotation("a")
+    with subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE, close_fds=False) as process:
+        operation.release()
+        journal.begin_rotation("a").release()
+        process.communicate(b"\n")
+
+
+def test_a_forked_child_neither_keeps_nor_releases_the_lock(journal: Journal) -> None:
+    operation = journal.begin_rotation("a")
+
+    def child() -> None:
+        operation.release()
+        with pytest.raises(KeyBusyError):
+            journal.begin_rotation("a")
+
+    fork(child)
+    with pytest.raises(KeyBusyError):
+        journal.begin_rotation("a")
+    operation.release()
+    journal.begin_rotation("a").release()
+
+
+def test_a_file_that_its_owner_removes_first_is_not_used(
+    journal: Journal, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock, waiting = fcntl.flock, [path.with_suffix(".lock")]
+
+    def flock(descriptor: int, operation: int) -> None:
+        if waiting:
+            waiting.pop().unlink()
+        lock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with journal.begin_rotation("a") as operation:
+        operation.begin(ENTRY)
+        with pytest.raises(KeyBusyError):
+            journal.open(path)
+
+
+def test_an_operation_whose_lock_was_removed_changes_nothing(journal: Journal, path: Path) -> None:
+    operation = journal.begin_rotation("a")
+    operation.begin(ENTRY)
+    path.with_suffix(".lock").unlink()
+    with pytest.raises(StoreUnavailableError, match="somebody removed the lock"):
+        operation.write(ENTRY)
+    following = journal.begin_rotation("a")
+    following.begin(NEXT)
+    operation.complete()
+    operation.rollback()
+    operation.release()
+    assert path.with_suffix(".lock").exists()
+    following.release()
+    assert pending(journal, path) == NEXT
+
+
+@pytest.mark.parametrize("mode", [0o720, 0o702])
+def test_a_journal_that_other_users_can_write_to_is_rejected(journal: Journal, path: Path, mode: int) -> None:
+    path.parent.mkdir()
+    path.parent.chmod(mode)
+    for begin in (journal.begin_create, journal.paths):
+        with pytest.raises(StoreUnavailableError, match=r"other users can write to .*: run chmod go-w"):
+            begin()
+
+
+def test_a_file_system_without_locks_is_an_error_and_leaves_no_descriptor(
     monkeypatch: pytest.MonkeyPatch, journal: Journal, path: Path
 ) -> None:
-    synced: list[tuple[str, int]] = []
-
-    def fsync(descriptor: int) -> None:
-        found = os.fstat(descriptor)
-        kinds = {path.parent.parent.stat().st_ino: "parent", path.parent.stat().st_ino: "journal"}
-        synced.append((kinds.get(found.st_ino, "file"), len(list(path.parent.iterdir()))))
-        sizes.append(found.st_size)
-
-    sizes: list[int] = []
-    monkeypatch.setattr(os, "fsync", fsync)
-    at_it = journal.begin_rotation("a")
-    assert synced == [("parent", 0)]
-    at_it.write(ENTRY)
-    assert synced[1:] == [("file", 1), ("journal", 1)]
-    assert sizes[1] == path.stat().st_size > 0
-    at_it.withdraw()
-    assert synced[3:] == [("file", 1)]
-    assert sizes[-1] == 0
-    at_it.write(ENTRY)
-    at_it.done()
-    assert synced[-1] == ("journal", 0)
-    at_it.release()
+    journal.begin_create().release()
+    lowest = os.dup(0)
+    os.close(lowest)
+    monkeypatch.setattr(fcntl, "flock", lambda *_: throw(OSError(errno.ENOLCK, "No locks available")))
+    attempts: list[Callable[[], object]] = [lambda: journal.begin_rotation("a"), lambda: journal.open(path)]
+    for attempt in attempts:
+        with pytest.raises(StoreUnavailableError, match="No locks available"):
+            attempt()
+    again = os.dup(0)
+    os.close(again)
+    assert again == lowest
 
 
-def test_a_line_that_the_system_takes_in_parts_is_whole(monkeypatch: pytest.MonkeyPatch, journal: Journal) -> None:
-    write = os.write
-    monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:7]))
-    at_it = journal.begin_rotation("a")
-    at_it.write(ENTRY)
-    assert at_it.read() == ENTRY
-    at_it.release()
+def test_a_link_in_place_of_a_lock_is_not_followed(journal: Journal, path: Path, tmp_path: Path) -> None:
+    journal.begin_create().release()
+    path.with_suffix(".lock").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(StoreUnavailableError, match=os.strerror(errno.ELOOP)):
+        journal.begin_rotation("a")
+    assert not (tmp_path / "elsewhere").exists()
 
 
-def test_a_journal_that_cannot_be_tidied_up_is_told_of_and_no_failure(
+def test_a_journal_that_cannot_be_read_is_an_error(journal: Journal, path: Path) -> None:
+    path.parent.touch()
+    for attempt in (journal.paths, journal.begin_create):
+        with pytest.raises(StoreUnavailableError, match=r"Not a directory|File exists"):
+            attempt()
+    with pytest.raises(StoreUnavailableError, match="No such file or directory"):
+        Journal(path.parent.with_name("missing") / "journal", single_slot=False).begin_create()
+
+
+def test_an_entry_that_cannot_be_removed_is_logged(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, journal: Journal, path: Path
 ) -> None:
-    def unlink(*_: Path, **__: bool) -> None:
-        raise OSError(errno.EROFS, "Read-only file system")
-
-    at_it, empty = journal.begin_rotation("a"), journal.begin_create()
-    at_it.write(ENTRY)
-    with monkeypatch.context() as patch, caplog.at_level(logging.WARNING, "incident_io_keys"):
-        patch.setattr(Path, "unlink", unlink)
-        at_it.done()
-        at_it.release()
-        empty.release()
+    with journal.begin_rotation("a") as operation:
+        operation.begin(ENTRY)
+        with monkeypatch.context() as patch, caplog.at_level(logging.WARNING, "incident_io_keys"):
+            patch.setattr(Path, "unlink", lambda *_, **__: throw(OSError(errno.EROFS, "Read-only file system")))
+            operation.complete()
+            operation.release()
     [record] = caplog.records
-    assert record.getMessage() == (f"the journal keeps {path}, of which nothing is left to do: Read-only file system")
-    assert left(journal, path) == ENTRY
+    expected = f"the journal {path} cannot be used: Read-only file system; the operation is complete"
+    assert record.getMessage() == expected
+    assert pending(journal, path) == ENTRY
+
+
+def test_what_is_written_and_removed_survives_a_crash(
+    monkeypatch: pytest.MonkeyPatch, journal: Journal, path: Path
+) -> None:
+    synced: list[tuple[str, list[str]]] = []
+
+    def fsync(descriptor: int) -> None:
+        found = os.fstat(descriptor).st_ino
+        kinds = {path.parent.parent.stat().st_ino: "parent", path.parent.stat().st_ino: "journal"}
+        names = [each.suffix for each in path.parent.iterdir()] if path.parent.exists() else []
+        synced.append((kinds.get(found, "file"), sorted(names)))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with journal.begin_rotation("a") as operation:
+        assert synced == [("parent", [])]
+        operation.begin(ENTRY)
+        assert synced[1:] == [("file", [".lock", ".tmp"])] * 2 + [("journal", [".json", ".lock"])]
+        operation.complete()
+        assert synced[-1] == ("journal", [".lock"])

@@ -1,4 +1,4 @@
-"""KeyringStore, with backends in memory: nobody's keyring is touched."""
+"""KeyringStore, with backends in memory: no test touches a real keyring."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import keyring
 import pytest
 from keyring.backend import KeyringBackend
 from keyring.backends.fail import Keyring as NoKeyring
-from keyring.errors import PasswordSetError
 
 from incident_io_keys import InvalidRequestError, Token
 from incident_io_keys.storage import KeyringStore, StoreUnavailableError
@@ -25,146 +24,51 @@ UNUSUAL = "no-prefix/" + "ba5eba11" * 4
 
 
 class Memory(KeyringBackend):
-    _classes: ClassVar[set[Any]] = set()  # where the library notes what it may choose: not this one
+    _classes: ClassVar[set[Any]] = set()  # where the library registers the backends that it can choose
     priority = -1
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.kept: dict[tuple[str, str], str] = {}
+        self.saved: dict[tuple[str, str], str] = {}
 
     def get_password(self, service: str, username: str) -> str | None:
-        return self.kept.get((service, username))
+        return self.saved.get((service, username))
 
     def set_password(self, service: str, username: str, password: str) -> None:
-        self.kept[service, username] = password
+        self.saved[service, username] = password
 
     def delete_password(self, service: str, username: str) -> None:
-        del self.kept[service, username]
+        del self.saved[service, username]
 
 
-class TellingError(Exception):
+class LeakingError(Exception):
     def __init__(self, text: str) -> None:
         super().__init__(f"cannot handle {text}")
         self.text = text
 
 
-class Sieve(Memory):
-    """Drops what it takes."""
-
+class Forgetful(Memory):
     def set_password(self, service: str, username: str, password: str) -> None:
         pass
 
 
-class Blurring(Memory):
-    """Gives back something else."""
-
+class Garbling(Memory):
     def get_password(self, service: str, username: str) -> str | None:
         return "something else"
 
 
-class Locked(Memory):
-    def set_password(self, service: str, username: str, password: str) -> None:
-        raise PasswordSetError(password)
+def leaking(method: str) -> type[Memory]:
+    """Return a backend with a method that raises an error with a token."""
 
+    def leak(_: Memory, *arguments: str) -> None:
+        raise LeakingError(f"{arguments} {OLD}")
 
-class TellingOnSet(Memory):
-    def set_password(self, service: str, username: str, password: str) -> None:
-        raise TellingError(password)
-
-
-class TellingOnGet(Memory):
-    def get_password(self, service: str, username: str) -> str | None:
-        raise TellingError(OLD)
-
-
-class TellingOnDelete(Memory):
-    def delete_password(self, service: str, username: str) -> None:
-        raise TellingError(OLD)
+    return type(f"Leaking_{method}", (Memory,), {method: leak})
 
 
 class Bytes(Memory):
     def get_password(self, service: str, username: str) -> str | None:
-        return CANARY.encode()  # type: ignore[return-value]
-
-
-def store_of(backend: KeyringBackend, tmp_path: Path) -> KeyringStore:
-    return KeyringStore("ours", journal=tmp_path / "journal", backend=backend)
-
-
-def test_tokens_come_back_each_for_its_key(tmp_path: Path) -> None:
-    backend = Memory()
-    backend.kept["theirs", "b"] = OLD
-    store = store_of(backend, tmp_path)
-    store.check()
-    store.save("a", Token(OLD))
-    store.save("a", Token(CANARY))
-    assert store.load("a") == Token(CANARY)
-    assert store.load("b") is None
-    assert backend.kept == {("theirs", "b"): OLD, ("ours", "a"): CANARY}
-
-
-def test_an_empty_entry_is_none(tmp_path: Path) -> None:
-    backend = Memory()
-    backend.kept["ours", "a"] = ""
-    assert store_of(backend, tmp_path).load("a") is None
-
-
-def test_the_backend_is_the_one_that_the_library_chooses(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    backend = Memory()
-    monkeypatch.setattr(keyring, "get_keyring", lambda: backend)
-    KeyringStore(journal=tmp_path / "journal").save("a", Token(CANARY))
-    assert backend.kept == {("incident-io-keys", "a"): CANARY}
-
-
-def test_without_the_library_it_is_said_how_to_install_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setitem(sys.modules, "keyring", None)
-    with pytest.raises(InvalidRequestError) as caught:
-        KeyringStore(journal=tmp_path)
-    assert "pip install 'incident-io-keys[keyring]'" in str(caught.value)
-    KeyringStore(journal=tmp_path, backend=Memory())  # somebody's own, which needs no library
-
-
-@pytest.mark.parametrize(
-    ("backend", "message"),
-    [
-        (NoKeyring, "NoKeyringError; choose another one with backend=..."),
-        (Locked, "PasswordSetError; choose another one with backend=..."),
-        (Sieve, "it does not give back what it took"),
-        (Blurring, "it does not give back what it took"),
-        (TellingOnSet, "TellingError"),
-        (TellingOnGet, "TellingError"),
-        (TellingOnDelete, "TellingError"),
-    ],
-)
-def test_a_keyring_that_keeps_nothing_is_found_by_the_check(
-    tmp_path: Path, backend: type[KeyringBackend], message: str
-) -> None:
-    store = store_of(backend(), tmp_path)
-    with pytest.raises(StoreUnavailableError) as caught:
-        store.check()
-    assert str(caught.value) == f"a token would not be kept in the keyring {backend.__name__}: {message}"
-    assert OLD not in renderings(caught.value)
-
-
-def test_a_library_that_cannot_choose_is_told_by_no_more_than_the_name_of_what_it_raises(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    def fails() -> None:
-        raise TellingError(CANARY)
-
-    monkeypatch.setattr(keyring, "get_keyring", fails)
-    with pytest.raises(InvalidRequestError) as caught:
-        KeyringStore(journal=tmp_path)
-    assert "backend: cannot be chosen by the library keyring: TellingError; give backend=..." in str(caught.value)
-    assert CANARY not in renderings(caught.value)
-    assert caught.value.__context__ is None
-
-
-def test_a_backend_that_is_a_class_and_a_journal_that_is_no_path_are_refused() -> None:
-    arguments: dict[str, Any] = {"backend": Memory, "journal": "a\0b"}
-    with pytest.raises(InvalidRequestError, match=r"backend: is a class; give an instance of it: Memory\(\)") as caught:
-        KeyringStore(**arguments)
-    assert [problem.field for problem in caught.value.problems] == ["journal", "backend"]
+        return OLD.encode()  # type: ignore[return-value]
 
 
 class Interrupted(Memory):
@@ -174,28 +78,83 @@ class Interrupted(Memory):
     get_password = set_password = delete_password = _interrupted  # type: ignore[assignment]
 
 
-@pytest.mark.parametrize("method", ["check", "save", "load"])
-def test_an_interrupt_gets_through_and_shows_no_token(tmp_path: Path, method: str) -> None:
-    store = store_of(Interrupted(), tmp_path)
-    arguments = {"check": (), "save": ("a", Token(UNUSUAL)), "load": ("a",)}[method]
-    with pytest.raises(KeyboardInterrupt) as caught:
-        getattr(store, method)(*arguments)
-    shown = renderings(caught.value)
-    assert CANARY not in shown
-    assert UNUSUAL not in shown
+def store_of(backend: KeyringBackend, tmp_path: Path) -> KeyringStore:
+    return KeyringStore("ours", journal=tmp_path / "journal", backend=backend)
 
 
-@pytest.mark.parametrize("backend", [Memory, Blurring, TellingOnGet])
-def test_a_check_leaves_nothing_behind(tmp_path: Path, backend: type[Memory]) -> None:
-    held = backend()
-    try:
-        store_of(held, tmp_path).check()
-    except StoreUnavailableError:
-        assert backend is not Memory
-    assert held.kept == {}
+def test_each_token_is_saved_under_its_key(tmp_path: Path) -> None:
+    backend = Memory()
+    backend.saved = {("theirs", "b"): OLD, ("ours", "empty"): ""}
+    store = store_of(backend, tmp_path)
+    store.check()
+    store.save("a", Token(OLD))
+    store.save("a", Token(CANARY))
+    assert store.load("a") == Token(CANARY)
+    assert store.load("b") is None
+    assert store.load("empty") is None
+    assert backend.saved == {("theirs", "b"): OLD, ("ours", "empty"): "", ("ours", "a"): CANARY}
 
 
-def test_checks_at_once_do_not_meet(tmp_path: Path) -> None:
+def test_the_library_chooses_the_default_backend(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    backend = Memory()
+    monkeypatch.setattr(keyring, "get_keyring", lambda: backend)
+    monkeypatch.chdir(tmp_path)
+    store = KeyringStore(journal="journal")
+    monkeypatch.chdir("/")
+    store.save("a", Token(CANARY))
+    assert backend.saved == {("incident-io-keys", "a"): CANARY}
+    assert store.journal == tmp_path / "journal"
+    assert repr(store) == "KeyringStore('incident-io-keys')"
+
+
+def test_the_library_is_only_needed_to_choose_a_backend(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "keyring", None)
+    with pytest.raises(InvalidRequestError) as caught:
+        KeyringStore(journal=tmp_path)
+    assert "keyring: is not installed; pip install 'incident-io-keys[keyring]'" in str(caught.value)
+    KeyringStore(journal=tmp_path, backend=Memory())
+
+
+def test_a_library_that_cannot_choose_a_backend_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def fails() -> None:
+        raise LeakingError(CANARY)
+
+    monkeypatch.setattr(keyring, "get_keyring", fails)
+    with pytest.raises(InvalidRequestError) as caught:
+        KeyringStore(journal=tmp_path)
+    assert "backend: the library keyring cannot choose one: LeakingError; pass backend=..." in str(caught.value)
+    assert CANARY not in renderings(caught.value)
+    assert caught.value.__context__ is None
+
+
+def test_a_class_is_not_a_backend() -> None:
+    arguments: dict[str, Any] = {"backend": Memory, "journal": "a\0b"}
+    with pytest.raises(InvalidRequestError, match=r"backend: is a class; pass an instance: Memory\(\)") as caught:
+        KeyringStore(**arguments)
+    assert [problem.field for problem in caught.value.problems] == ["journal", "backend"]
+
+
+@pytest.mark.parametrize(
+    ("backend", "reason"),
+    [
+        (NoKeyring, "NoKeyringError; choose another one with backend=..."),
+        (Forgetful, "it does not return what it saved"),
+        (Garbling, "it does not return what it saved"),
+        *((leaking(method), "LeakingError") for method in ("set_password", "get_password", "delete_password")),
+    ],
+)
+def test_the_check_detects_a_keyring_that_does_not_work(
+    tmp_path: Path, backend: type[KeyringBackend], reason: str
+) -> None:
+    used = backend()
+    with pytest.raises(StoreUnavailableError) as caught:
+        store_of(used, tmp_path).check()
+    assert str(caught.value) == f"cannot save a token to the keyring {backend.__name__}: {reason}"
+    assert OLD not in renderings(caught.value)
+    assert not getattr(used, "saved", {}) or backend.__name__ == "Leaking_delete_password"
+
+
+def test_concurrent_checks_do_not_disturb_each_other(tmp_path: Path) -> None:
     barrier = Barrier(2)
 
     class Slow(Memory):
@@ -205,37 +164,40 @@ def test_checks_at_once_do_not_meet(tmp_path: Path) -> None:
             barrier.wait(30)
             return found
 
-    held = Slow()
-    store = store_of(held, tmp_path)
+    backend = Slow()
+    store = store_of(backend, tmp_path)
     with ThreadPoolExecutor(2) as pool:
         for check in [pool.submit(store.check) for _ in range(2)]:
             check.result()
-    assert held.kept == {}
+    assert backend.saved == {}
 
 
-def test_what_a_backend_tells_of_a_token_is_not_told_on(tmp_path: Path) -> None:
-    with pytest.raises(StoreUnavailableError) as caught:
-        store_of(TellingOnSet(), tmp_path).save("a", Token(CANARY))
-    assert str(caught.value) == "a token was not kept in the keyring TellingOnSet: TellingError"
-    assert CANARY not in renderings(caught.value)
-    assert caught.value.__context__ is None  # it would have the frames of the backend
+def test_an_error_of_a_backend_is_reported_without_a_token(tmp_path: Path) -> None:
+    def save(store: KeyringStore) -> None:
+        store.save("a", Token(CANARY))
 
-    with pytest.raises(StoreUnavailableError) as caught:
-        store_of(TellingOnGet(), tmp_path).load("a")
-    assert str(caught.value) == "a token cannot be read in the keyring TellingOnGet: TellingError"
-    assert OLD not in renderings(caught.value)
-    assert caught.value.__context__ is None
+    def load(store: KeyringStore) -> None:
+        store.load("a")
+
+    for backend, call, message in (
+        (leaking("set_password"), save, "the token was not saved to the keyring Leaking_set_password: LeakingError"),
+        (leaking("get_password"), load, "cannot read a token from the keyring Leaking_get_password: LeakingError"),
+        (Bytes, load, "cannot read a token from the keyring Bytes: TypeError"),
+    ):
+        with pytest.raises(StoreUnavailableError) as caught:
+            call(store_of(backend(), tmp_path))
+        assert str(caught.value) == message
+        assert CANARY not in renderings(caught.value)
+        assert OLD not in renderings(caught.value)
+        assert caught.value.__context__ is None  # it would have the frames of the backend
 
 
-def test_what_is_no_text_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(StoreUnavailableError, match="cannot be read in the keyring Bytes: TypeError") as caught:
-        store_of(Bytes(), tmp_path).load("a")
-    assert CANARY not in renderings(caught.value)
-
-
-def test_the_journal_is_where_it_was_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.chdir(tmp_path)
-    store = KeyringStore(journal="journal", backend=Memory())
-    monkeypatch.chdir("/")
-    assert store.journal == tmp_path / "journal"
-    assert repr(store) == "KeyringStore('incident-io-keys')"
+@pytest.mark.parametrize("method", ["check", "save", "load"])
+def test_an_interrupt_passes_through_without_a_token(tmp_path: Path, method: str) -> None:
+    store = store_of(Interrupted(), tmp_path)
+    arguments = {"check": (), "save": ("a", Token(UNUSUAL)), "load": ("a",)}[method]
+    with pytest.raises(KeyboardInterrupt) as caught:
+        getattr(store, method)(*arguments)
+    shown = renderings(caught.value)
+    assert CANARY not in shown
+    assert UNUSUAL not in shown

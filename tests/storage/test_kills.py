@@ -18,32 +18,47 @@ import httpx
 import pytest
 
 from incident_io_keys import KeysClient, Token
-from incident_io_keys.storage import FileStore, ResumeResult, create_into, resume
-from incident_io_keys.testing import MockAPI
+from incident_io_keys.storage import ResumeResult, create_into, pending_operations, resume
+from incident_io_keys.testing import MockAPI, faults
 
 from .doing import entries, works
-from .killed import NAME, run
+from .killed import NAME, STORES, run
 
 pytestmark = pytest.mark.exhaustive
 
 KILLED = -signal.SIGKILL
 
 
+def pending_files(store: Any) -> list[Path]:
+    """Return the files of the journal, without the one that says whose token a single slot has."""
+    return [path for path in entries(store) if path.name != "slot.json" or pending_operations(store.journal)]
+
+
 class Scene:
     """A mock on a socket, a store, and a key whose token the store has."""
 
-    def __init__(self, mock: MockAPI, url: str, directory: Path) -> None:
+    def __init__(self, mock: MockAPI, url: str, directory: Path, kind: str = "directory", empty: bool = False) -> None:
         self.mock = mock
         self.url = url
         self.directory = directory
-        self.store = FileStore(directory)
+        self.kind = kind
+        self.store: Any = STORES[kind](directory)
         self.client = KeysClient(mock.token, transport=mock.transport())
-        self.key_id = create_into(self.client, self.store, name="before", role_names=["viewer"]).api_key.id
+        self.before = [] if empty else ["before"]
+        self.key_id = ""
+        for name in self.before:
+            self.key_id = create_into(self.client, self.store, name=name, role_names=["viewer"]).api_key.id
 
     def begin(self, what: str, kill_at: int, client: str = "sync") -> Any:
-        token, directory = self.mock.token.reveal(), self.directory
         return run(
-            what, url=self.url, token=token, directory=directory, key_id=self.key_id, kill_at=kill_at, client=client
+            what,
+            url=self.url,
+            token=self.mock.token.reveal(),
+            directory=self.directory,
+            key_id=self.key_id,
+            kill_at=kill_at,
+            client=client,
+            kind=self.kind,
         )
 
     def run(self, what: str, kill_at: int, client: str = "sync") -> int:
@@ -55,31 +70,31 @@ class Scene:
         """Resume as a person would: again, once that is what it says."""
         found = resume(self.client, self.store)
         if any(each.status == "pending" for each in found):
-            assert all("run resume again after" in each.hint for each in found if each.status == "pending")
-            assert entries(self.store) == [each.entry for each in found if each.status == "pending"]
+            assert all("call resume again after" in each.hint for each in found if each.status == "pending")
+            assert pending_files(self.store) == [each.entry for each in found if each.status == "pending"]
             found = resume(self.client, self.store, now=datetime.now(UTC) + timedelta(minutes=6))
         assert {each.status for each in found} <= {"completed", "nothing_to_do"}
-        assert entries(self.store) == []
+        assert pending_files(self.store) == []
         assert resume(self.client, self.store) == []
         return found
 
     def is_whole(self) -> bool:
         """Hold the end against the promise. Returns whether there is a new key."""
-        # What was written only to see whether that works may be left, and holds nothing.
-        assert not any(path.read_bytes().strip(b"\0") for path in self.directory.glob("*.tmp"))
+        self.store.check()
+        assert list(self.directory.glob("*.tmp")) == []
         self.mock.clock.advance(timedelta(hours=2))  # what only had its grace is over
         found = [key for key in self.client.list() if key.name != "Manager"]
         assert all(works(self.mock, self.store.load(key.id)) for key in found)
-        assert [key.name for key in found] in (["before"], ["before", NAME])
-        return len(found) == 2
+        assert [key.name for key in found] in (self.before, [*self.before, NAME])
+        return len(found) > len(self.before)
 
 
 @contextmanager
-def scene(directory: Path, mock: MockAPI | None = None) -> Iterator[Scene]:
-    directory.mkdir()
+def scene(directory: Path, mock: MockAPI | None = None, **arguments: Any) -> Iterator[Scene]:
+    directory.mkdir(0o700)
     mock = mock or MockAPI()
     with mock.serve() as server:
-        scene = Scene(mock, server.url, directory)
+        scene = Scene(mock, server.url, directory, **arguments)
         with scene.client:
             yield scene
 
@@ -151,3 +166,39 @@ def test_a_kill_while_the_api_is_at_it(what: str, applied: bool, tmp_path: Path)
         assert each.is_whole() is (applied and what == "create")
         assert (each.store.load(each.key_id) == held) is not (applied and what == "rotate")
         assert isinstance(held, Token)
+
+
+FAULTS: list[faults.Fault | None] = [
+    None,
+    faults.Close(),
+    faults.Close(applied=False),
+    faults.Status(503),
+    faults.CutJSON(keep=0.999),
+    faults.DropProperty("token"),
+]
+
+
+def random_kills(kind: str, seed: int, directory: Path, kills: int) -> dict[str, int]:
+    """Kill processes at random steps, with faults of the API, until there were so many kills. Return the counts."""
+    choice, counts, turn = random.Random(seed), {"kills": 0, "runs": 0}, 0  # noqa: S311 - the same each time
+    while counts["kills"] < kills:
+        turn += 1
+        what = choice.choice(["create", "rotate"])
+        one_slot = kind in ("file", "dotenv")
+        with scene(directory / f"{seed}-{turn}", kind=kind, empty=one_slot and what == "create") as each:
+            for again in (what, *["resume"] * choice.randrange(3)):
+                if (fault := choice.choice(FAULTS)) is not None:
+                    operation = choice.choice(["create", "rotate", "show", "list"])
+                    if operation in ("create", "rotate") or not isinstance(fault, faults.DropProperty):
+                        each.mock.fail_next(fault, operation=operation)
+                counts["kills"] += each.run(again, choice.randrange(1, 110), choice.choice(["sync", "async"])) == KILLED
+                counts["runs"] += 1
+            each.mock.clear_faults()
+            each.resume()
+            each.is_whole()
+    return counts
+
+
+@pytest.mark.parametrize("kind", STORES)
+def test_no_store_loses_a_token_to_random_kills_and_faults(kind: str, tmp_path: Path) -> None:
+    assert random_kills(kind, 1, tmp_path, 8)["kills"] >= 8

@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 
 from incident_io_keys import InvalidRequestError, KeysClient
-from incident_io_keys.storage import DotenvStore, KeyBusyError, StorageError, create_into, resume, rotate_into
+from incident_io_keys.storage import (
+    DotenvStore,
+    KeyBusyError,
+    PendingOperationError,
+    StorageError,
+    create_into,
+    resume,
+    rotate_into,
+)
 from incident_io_keys.testing import MockAPI, faults
 
 from .doing import NEW, Do, failure, later, listed, works
@@ -40,8 +48,9 @@ def test_it_takes_one_new_key(do: Do, store: DotenvStore) -> None:
 def test_what_is_not_finished_comes_first(do: Do, mock: MockAPI, store: DotenvStore, key_id: str) -> None:
     lose(do, mock, store, "create")
     for error in (failure(do, create_into, store, **OTHER), failure(do, rotate_into, store, key_id)):
-        assert type(error) is StorageError
-        assert str(error) == f"{error.entry} is not finished: call resume(client, store) first"
+        assert type(error) is PendingOperationError
+        assert "call resume(client, store) first" in str(error)
+        assert [error.entry] == list(store.journal.glob("*.json"))
     [found] = do(resume, store)
     lost = next(key for key in do(listed) if key.name == NEW["name"])
     assert (found.status, found.key_id) == ("completed", lost.id)
@@ -127,7 +136,7 @@ def test_the_advice_of_a_doubtful_create_can_be_followed(do: Do, mock: MockAPI, 
         client.create(**NEW)  # somebody else's, of the same name
     [found] = do(resume, store)
     assert found.status == "pending"
-    assert f"remove {found.entry} and bring it to the store with rotate_into" in found.hint
+    assert f"remove {found.entry}, then rotate it with rotate_into" in found.hint
     mine, theirs = (key for key in do(listed) if key.name == NEW["name"])
     assert isinstance(failure(do, rotate_into, store, mine.id), StorageError)
     found.entry.unlink()

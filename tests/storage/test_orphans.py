@@ -17,7 +17,7 @@ from incident_io_keys import (
     KeysClient,
     Token,
 )
-from incident_io_keys.storage import StorageError, find_orphans, recover_orphan
+from incident_io_keys.storage import AmbiguousOrphanError, find_orphans, recover_orphan
 from incident_io_keys.testing import MockAPI, faults
 
 from ..conftest import CANARY
@@ -169,9 +169,10 @@ def test_a_key_that_is_older_than_the_call_is_only_told_of_unless_others_are_kno
 ) -> None:
     old = create(doing, keys)
     mock.clock.advance(age * MINUTE)
-    with pytest.raises(StorageError, match=f"{old.api_key.id} was made before") as caught:
+    with pytest.raises(AmbiguousOrphanError, match=f"{old.api_key.id} was created before") as caught:
         doing(recover_orphan(keys, name=NAME, since=mock.clock.now(), by=by))
     assert caught.value.key_id == old.api_key.id
+    assert caught.value.candidates == (old.api_key.id,)
     assert not caught.value.may_have_applied
     assert sent(mock, "rotate") + sent(mock, "DELETE") == []
     assert works(mock, old.token)
@@ -184,8 +185,9 @@ def test_of_several_keys_none_is_touched_and_all_are_told(
 ) -> None:
     since = mock.clock.now()
     ids = [create(doing, keys).api_key.id for _ in range(count)]
-    with pytest.raises(StorageError, match=f"{count} keys could be .*: {', '.join(ids)}$"):
+    with pytest.raises(AmbiguousOrphanError, match=f"{count} keys can be .*: {', '.join(ids)}; none") as caught:
         doing(recover_orphan(keys, name=NAME, since=since, by=by))
+    assert caught.value.candidates == tuple(ids)
     assert sent(mock, "rotate") + sent(mock, "DELETE") == []
 
 

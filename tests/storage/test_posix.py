@@ -12,7 +12,7 @@ from incident_io_keys import storage
 
 def test_a_system_without_fcntl_is_told_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "fcntl", None)
-    with pytest.raises(ImportError, match="storage needs a POSIX system: this one has no fcntl") as caught:
+    with pytest.raises(ImportError, match="storage needs a POSIX system; this one has no fcntl") as caught:
         importlib.reload(storage)
     assert caught.value.__suppress_context__
     monkeypatch.undo()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
-import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -12,12 +10,20 @@ from typing import Any
 import httpx
 import pytest
 
-from incident_io_keys import AsyncKeysClient, KeysClient
-from incident_io_keys.storage import FileStore, KeyBusyError, StorageError, _runner, create_into, resume, rotate_into
-from incident_io_keys.storage._journal import Journal
+from incident_io_keys import KeysClient
+from incident_io_keys.storage import (
+    FileStore,
+    KeyBusyError,
+    PendingOperationError,
+    TokenNotStoredError,
+    create_into,
+    resume,
+    rotate_into,
+)
+from incident_io_keys.storage._journal import Fingerprint, Journal
 from incident_io_keys.testing import MockAPI, faults
 
-from .doing import NEW, Do, Memory, entries, failure, listed, throw, works
+from .doing import NEW, Do, Memory, entries, failure, later, listed, throw, works
 
 
 def when_created(mock: MockAPI, monkeypatch: pytest.MonkeyPatch, act: Callable[[KeysClient, str], None]) -> None:
@@ -61,8 +67,8 @@ def test_who_was_faster_keeps_the_place(
 ) -> None:
     when_created(mock, monkeypatch, lambda client, key_id: (rotate_into(client, store, key_id), None)[1])
     error = failure(do, create_into, store, **NEW)
-    assert type(error) is StorageError
-    assert "somebody has rotated the key, and the store has that token" in str(error)
+    assert type(error) is TokenNotStoredError
+    assert "another process rotated the key and saved its newer token" in str(error)
     monkeypatch.undo()
     do(resume, store)
     assert outlives(mock, store, error.key_id)
@@ -81,7 +87,7 @@ def test_a_new_token_that_cannot_be_brought_to_its_place_now_is_on_the_error(
 
     when_created(mock, monkeypatch, stand)
     error = failure(do, create_into, memory, **NEW)
-    assert type(error) is StorageError
+    assert type(error) is TokenNotStoredError
     assert works(mock, error.token)
     monkeypatch.undo()
     memory.unreadable = False
@@ -95,8 +101,8 @@ def test_a_create_whose_name_is_that_of_one_that_is_not_finished_waits(do: Do, m
     mock.fail_next(faults.Close(), operation="create")
     failure(do, create_into, store, **NEW)
     error = failure(do, create_into, store, **NEW)
-    assert type(error) is StorageError
-    assert "a create of a key named 'deploy bot' is not finished" in str(error)
+    assert type(error) is PendingOperationError
+    assert "a create of the same name is pending" in str(error)
     assert entries(store) == [error.entry]
     do(create_into, store, name="other bot", role_names=[])
     assert [found.status for found in do(resume, store)] == ["completed"]
@@ -119,35 +125,6 @@ def test_who_brings_a_lost_key_its_token_first_is_not_overtaken(do: Do, mock: Mo
     rotations = [request for request in mock.requests if request.url.path.endswith("rotate")]
     assert len(rotations) == 1
     assert outlives(mock, memory, key_id)
-
-
-def test_where_all_tasks_are_cancelled_what_blocks_still_comes_to_its_end(
-    mock: MockAPI, memory: Memory, key_id: str
-) -> None:
-    storing, told = threading.Event(), threading.Event()
-
-    def slowly() -> None:
-        storing.set()
-        assert told.wait(10)
-
-    memory.at["save"] = slowly
-
-    async def main() -> None:
-        async with AsyncKeysClient(mock.token, transport=mock.transport()) as client:
-            task = asyncio.ensure_future(rotate_into(client, memory, key_id))
-            await asyncio.to_thread(storing.wait)
-            for each in asyncio.all_tasks() - {asyncio.current_task()}:
-                each.cancel()
-            await asyncio.sleep(0)
-            with KeysClient(mock.token, transport=mock.transport()) as other:
-                assert isinstance(failure(rotate_into, other, memory, key_id), KeyBusyError)
-            told.set()
-            with pytest.raises(asyncio.CancelledError):
-                await task
-
-    asyncio.run(main())
-    assert works(mock, memory.tokens[key_id])
-    assert list(memory.journal.glob("*")) == []
 
 
 def test_a_lock_that_nobody_came_to_use_is_let_go_of(
@@ -180,13 +157,10 @@ def test_an_interrupt_lets_go_of_what_is_locked_even_while_its_traceback_is_kept
     assert caught.value.__traceback__ is not None
 
 
-def test_an_interrupt_between_two_steps_lets_go_of_what_is_locked_too(
+def test_an_interrupt_between_two_steps_releases_the_lock(
     mock: MockAPI, memory: Memory, key_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(*_: Any, **__: Any) -> Any:
-        raise KeyboardInterrupt
-
-    memory.at["check"] = lambda: monkeypatch.setattr(_runner, "Outcome", interrupted)
+    memory.at["check"] = lambda: monkeypatch.setattr(Fingerprint, "of", lambda _: throw(KeyboardInterrupt()))
     with KeysClient(mock.token, transport=mock.transport()) as client:
         with pytest.raises(KeyboardInterrupt) as caught:
             rotate_into(client, memory, key_id)
@@ -196,27 +170,24 @@ def test_an_interrupt_between_two_steps_lets_go_of_what_is_locked_too(
     assert caught.value.__traceback__ is not None
 
 
-def test_what_blocks_is_waited_for_and_then_it_is_cancelled() -> None:
-    begun, told = threading.Event(), threading.Event()
-    steps: list[str] = []
+def test_a_rotation_waits_for_a_pending_one_that_may_still_take_effect(
+    do: Do, mock: MockAPI, store: FileStore, key_id: str
+) -> None:
+    mock.fail_next(faults.Close(applied=False), operation="rotate")
+    failure(do, rotate_into, store, key_id)
+    error = failure(do, rotate_into, store, key_id)
+    assert type(error) is PendingOperationError
+    assert entries(store) == [error.entry]
+    assert [found.status for found in do(resume, store, now=later())] == ["nothing_to_do"]
+    assert outlives(mock, store, do(rotate_into, store, key_id).api_key.id)
 
-    def block() -> None:
-        begun.set()
-        assert told.wait(10)
-        steps.append("blocked")
 
-    def procedure() -> _runner.Steps[None]:
-        yield from _runner.local(block)
-        steps.append("went on")
-
-    async def main() -> None:
-        task = asyncio.ensure_future(_runner.run_async(procedure()))
-        await asyncio.to_thread(begun.wait)
-        task.cancel()
-        await asyncio.sleep(0)
-        told.set()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-
-    asyncio.run(main())
-    assert steps == ["blocked", "went on"]
+def test_a_rotation_replaces_a_pending_one_that_took_effect(
+    do: Do, mock: MockAPI, store: FileStore, key_id: str
+) -> None:
+    mock.clock.advance(timedelta(seconds=1))
+    mock.fail_next(faults.Close(applied=True), operation="rotate")
+    failure(do, rotate_into, store, key_id)
+    do(rotate_into, store, key_id)
+    assert entries(store) == []
+    assert outlives(mock, store, key_id)

@@ -77,7 +77,7 @@ def test_what_has_not_happened_may_still_happen_for_a_while(
     assert (found.status, [found.entry]) == ("pending", entries(store))
     assert found.began is not None
     assert found.retry_at == found.began + timedelta(minutes=5)
-    assert f"run resume again after {found.retry_at:%Y-%m-%d %H:%M:%S} UTC" in found.hint
+    assert f"call resume again after {found.retry_at:%Y-%m-%d %H:%M:%S} UTC" in found.hint
     [found] = do(resume, store, now=later())
     assert (found.status, entries(store)) == ("nothing_to_do", [])
     assert [without_last_use(key) for key in do(listed)] == keys
@@ -216,13 +216,14 @@ def test_what_another_process_is_at_is_left_alone(do: Do, mock: MockAPI, memory:
     memory.at["save"] = meanwhile
     issued = do(rotate_into, memory, key_id)
     assert [each.status for each in found] == ["pending"]
-    assert "another process or thread is at this key" in found[0].hint
+    assert "another process or thread is working on this key" in found[0].hint
     assert newest(mock, issued.token)
 
 
 def test_an_entry_that_is_done_with_by_now_is_passed_over(
     do: Do, store: FileStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    store.journal.mkdir()
     monkeypatch.setattr(Journal, "paths", lambda _: [store.journal / "rotate-1.json"])
     assert do(resume, store) == []
 
@@ -235,9 +236,9 @@ def test_an_entry_that_cannot_be_read_does_not_keep_the_others_from_being_finish
     (store.journal / "create-2.json").mkdir()
     (store.journal / "create-3.json").write_text('{"operation": "cre')
     found = do(resume, store)
-    assert [each.status for each in found] == ["pending", "pending", "nothing_to_do", "completed"]
-    assert "another version of this package wrote" in found[0].hint
-    assert [entry.name for entry in entries(store)] == ["create-1.json", "create-2.json"]
+    assert [each.status for each in found] == ["pending", "pending", "pending", "completed"]
+    assert "was written by another version of this package" in found[0].hint
+    assert [entry.name for entry in entries(store)] == ["create-1.json", "create-2.json", "create-3.json"]
 
 
 def test_a_caller_whose_token_is_dead_is_told_so(do: Do, mock: MockAPI, store: FileStore, key_id: str) -> None:
@@ -245,7 +246,7 @@ def test_a_caller_whose_token_is_dead_is_told_so(do: Do, mock: MockAPI, store: F
     mock.fail_next(faults.Status(401), operation="show")
     [found] = do(resume, store)
     assert found.status == "pending"
-    assert "run resume again once this is mended: show failed with 401" in found.hint
+    assert "fix the cause, then call resume again: show failed with 401" in found.hint
 
 
 def test_a_store_that_cannot_take_a_token_keeps_one_from_being_issued(
@@ -271,10 +272,10 @@ def test_a_token_that_is_in_its_place_needs_no_room(do: Do, memory: Memory, mock
 def test_a_directory_that_is_not_there_is_not_taken_for_one_with_nothing_left(do: Do, tmp_path: Path) -> None:
     error = failure(do, resume, FileStore(tmp_path / "typing-error"))
     assert isinstance(error, StoreUnavailableError)
-    assert "there is no directory" in str(error)
+    assert "does not exist" in str(error)
 
 
 @pytest.mark.parametrize("now", [5, datetime(2026, 1, 1)])  # noqa: DTZ001 - it is to be refused
 def test_all_that_is_wrong_is_told_at_once(now: Any) -> None:
     error = failure(resume, None, None, now=now)
-    assert [problem.field for problem in error.problems] == ["client", "store", "now"]
+    assert [problem.field for problem in error.problems] == ["now", "client", "store"]

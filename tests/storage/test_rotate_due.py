@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from incident_io_keys import AsyncKeysClient, KeysClient
-from incident_io_keys.storage import FileStore, RotationResult, _rotate_due, _runner, rotate_due
+from incident_io_keys.storage import FileStore, RotationResult, _runner, rotate_due
 from incident_io_keys.testing import MockAPI
 
 from .doing import Doing, Memory, Waits, aged, rotated, sent, states, works
@@ -109,8 +109,7 @@ class Crowd:
 @pytest.fixture
 def waits(mock: MockAPI, monkeypatch: pytest.MonkeyPatch) -> Waits:
     waits = Waits(mock.clock)
-    monkeypatch.setattr(_runner, "_sleep", waits.sleep)
-    monkeypatch.setattr(_runner, "_sleep_async", waits.sleep_async)
+    monkeypatch.setattr(_runner, "wait", waits.sleep)
     return waits
 
 
@@ -206,27 +205,13 @@ def test_who_waits_for_requests_begins_no_rotation_after_an_interruption(
     doing: Doing, mock: MockAPI, store: Memory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     aged(mock, 8)
-    runs: list[Any] = []
-    make = _rotate_due._Run
+    first = threading.Semaphore(1)  # the first rotation waits for nothing
 
-    def made(**fields: Any) -> Any:
-        runs.append(make(**fields))
-        return runs[-1]
+    def wait(_: float, stop: threading.Event) -> None:
+        if not first.acquire(blocking=False):
+            assert stop.wait(10)
 
-    monkeypatch.setattr(_rotate_due, "_Run", made)
-    came = threading.Semaphore(1)  # the first waits for nothing
-
-    def sleep(_: float) -> None:
-        for _ in range(500):
-            if came.acquire(timeout=0.002) or runs[0].over is not None:
-                return
-
-    async def sleep_async(_: float) -> None:
-        if not came.acquire(blocking=False):
-            await asyncio.Event().wait()
-
-    monkeypatch.setattr(_runner, "_sleep", sleep)
-    monkeypatch.setattr(_runner, "_sleep_async", sleep_async)
+    monkeypatch.setattr(_runner, "wait", wait)
 
     def used_up(request: httpx.Request) -> httpx.Response:
         response = mock.handle(request)
@@ -302,19 +287,3 @@ def test_only_those_are_rotated_that_are_asked_for(doing: Doing, mock: MockAPI, 
     found = rotated(doing, keys, store, mock, where=lambda key: store.load(key.id) is not None)
     assert states(found) == {"key 0": "rotated"}
     assert store.load(elsewhere.api_key.id) is None
-
-
-def test_while_an_async_procedure_waits_other_tasks_go_on() -> None:
-    async def run() -> list[str]:
-        order: list[str] = []
-
-        async def other() -> None:
-            order.append("another task")
-
-        task = asyncio.create_task(other())
-        await _runner._sleep_async(0)
-        order.append("the procedure")
-        await task
-        return order
-
-    assert asyncio.run(run()) == ["another task", "the procedure"]

@@ -17,7 +17,13 @@ from incident_io_keys import (
     PermissionDeniedError,
     file_token,
 )
-from incident_io_keys.storage import DotenvStore, FileStore, StorageError, StoreUnavailableError, rotate_due
+from incident_io_keys.storage import (
+    DotenvStore,
+    FileStore,
+    StoreUnavailableError,
+    TokenNotStoredError,
+    rotate_due,
+)
 from incident_io_keys.testing import MockAPI, faults
 
 from .doing import LONG, Doing, Memory, aged, named, rotated, sent, states, works
@@ -105,7 +111,7 @@ def test_a_token_that_a_store_does_not_take_is_on_the_error_and_the_others_are_r
     store.refused.add(refused)
     [failed] = [each for each in rotated(doing, keys, store, mock) if each.status == "failed"]
     assert failed.key.id == refused
-    assert isinstance(failed.error, StorageError)
+    assert isinstance(failed.error, TokenNotStoredError)
     assert works(mock, failed.error.token)
     assert len(store.tokens) == 5
 
@@ -125,7 +131,7 @@ def test_a_token_is_not_lost_where_the_store_can_be_read_no_more(
     store.save = break_down  # type: ignore[method-assign]
     found = rotated(doing, keys, store, mock)
     assert [each.status for each in found] == ["skipped", "failed", "skipped", "skipped"]
-    assert isinstance(found[1].error, StorageError)
+    assert isinstance(found[1].error, TokenNotStoredError)
     assert works(mock, found[1].error.token)
     assert found[2].reason is not None
     assert "cannot be read" in found[2].reason
@@ -154,7 +160,7 @@ def test_nothing_more_is_rotated_once_the_api_does_not_accept_the_caller(
     assert len(errors) <= max_concurrency
     assert 8 - max_concurrency < len(store.tokens) < 8 + max_concurrency
     reasons = {each.reason for each in found[1:] if each.status == "skipped"}
-    assert reasons == {"the API does not accept the token of the caller any more"}
+    assert reasons == {"the API no longer accepts the token of the calling key"}
 
 
 def test_the_first_failure_of_the_caller_leaves_out_all_others(
@@ -193,11 +199,11 @@ def test_every_key_that_may_be_the_caller_is_left_out(
     found = rotated(doing, keys, store, mock)
     rest = {"key 0": "rotated", "key 1": "rotated"}
     assert states(found) == {"Manager": "skipped", "other": "skipped", "of a team": "skipped", **rest}
-    assert all("say which key is" in str(each.reason) for each in found[:3])
+    assert all("pass the ID of the calling key" in str(each.reason) for each in found[:3])
     mock.clock.advance(LONG)
     found = rotated(doing, keys, store, mock, caller=manager)
     assert states(found) == {"Manager": "skipped", "other": "rotated", "of a team": "rotated", **rest}
-    assert found[0].reason == "it is the caller"
+    assert found[0].reason == "it is the calling key"
     assert works(mock, mock.token)
 
 
@@ -245,7 +251,7 @@ def test_a_caller_that_cannot_be_one_is_refused_before_anything_is_rotated(
 ) -> None:
     issued = aged(mock, 2)
     caller = issued[0].api_key.id if caller == "key 0" else caller
-    with pytest.raises(InvalidRequestError, match="is no key that may manage keys"):
+    with pytest.raises(InvalidRequestError, match="is not a key that can manage keys"):
         rotated(doing, keys, store, mock, caller=caller, include_caller=include)
     assert sent(mock, "rotate") == []
 
@@ -265,7 +271,7 @@ def test_a_store_of_one_place_gets_one_token_and_no_other_takes_its_place(
     expected += ["failed"] * ((1 if with_caller else 3) if first else 0) + ["rotated"]
     assert [each.status for each in found] == expected + ["skipped"] * (len(found) - len(expected))
     if found[-1].status == "skipped":
-        assert found[-1].reason == "the store has one place for all keys"
+        assert found[-1].reason == "the store holds one token for all keys"
 
 
 def test_a_store_of_one_place_that_has_a_token_takes_that_of_one_key_and_not_of_several(
@@ -274,14 +280,14 @@ def test_a_store_of_one_place_that_has_a_token_takes_that_of_one_key_and_not_of_
     store = Silent(tmp_path / ".env")
     [issued] = aged(mock, 1)
     store.save("", issued.token)
-    with pytest.raises(InvalidRequestError, match="has one place for all keys"):
+    with pytest.raises(InvalidRequestError, match="holds one token for all keys"):
         rotated(doing, keys, store, mock, caller=manager, include_caller=True)
     assert works(mock, store.load(""))
     assert states(rotated(doing, keys, store, mock)) == {"Manager": "skipped", "key 0": "rotated"}
     aged(mock, 1)
     kept = store.load("")
     for arguments in ({}, {"caller": manager}, {"caller": manager, "include_caller": True}):
-        with pytest.raises(InvalidRequestError, match="has one place for all keys"):
+        with pytest.raises(InvalidRequestError, match="holds one token for all keys"):
             rotated(doing, keys, store, mock, **arguments)
     assert store.load("") == kept
     assert works(mock, kept)
@@ -337,6 +343,6 @@ def test_a_store_that_says_that_it_has_one_place_is_refused_before_anything_is_s
     [issued] = aged(mock, 1)
     if taken:
         store.save(issued.api_key.id, issued.token)
-    with pytest.raises(InvalidRequestError, match="has one place for all keys"):
+    with pytest.raises(InvalidRequestError, match="holds one token for all keys"):
         doing(rotate_due(keys, store, older_than="90 days", now=mock.clock.now()))
     assert mock.requests == []

@@ -1,4 +1,4 @@
-"""What the exceptions of storage carry, and what of it goes into a pickle."""
+"""What the exceptions of storage have as attributes, and what a pickle contains."""
 
 from __future__ import annotations
 
@@ -9,15 +9,24 @@ from pathlib import Path
 import pytest
 
 from incident_io_keys import IncidentIOError, Token
-from incident_io_keys.storage import StorageError, StoreUnavailableError
+from incident_io_keys.storage import (
+    AmbiguousOrphanError,
+    KeyBusyError,
+    PendingOperationError,
+    StorageError,
+    StoreUnavailableError,
+    TokenNotStoredError,
+)
 
 from ..conftest import CANARY
 from ..hiding import renderings
 
-ERROR = StorageError("lost", token=Token(CANARY), key_id="a", entry=Path("journal/a.json"), may_have_applied=True)
+ERROR = TokenNotStoredError(
+    "lost", token=Token(CANARY), key_id="a", entry=Path("journal/a.json"), may_have_applied=True
+)
 
 
-def test_a_token_is_on_the_error_and_not_in_what_it_shows() -> None:
+def test_a_token_is_an_attribute_and_in_no_text() -> None:
     assert ERROR.token == Token(CANARY)
     assert copy.copy(ERROR).token == copy.deepcopy(ERROR).token == Token(CANARY)
     with pytest.raises(StorageError) as caught:
@@ -25,16 +34,27 @@ def test_a_token_is_on_the_error_and_not_in_what_it_shows() -> None:
     assert CANARY not in renderings(caught.value)
 
 
-def test_a_pickle_has_all_but_the_token() -> None:
+def test_a_pickle_has_everything_but_the_token() -> None:
     again = pickle.loads(pickle.dumps(ERROR))  # noqa: S301
-    assert isinstance(again, StorageError)
-    assert (str(again), again.token, again.key_id, again.entry) == ("lost", None, "a", Path("journal/a.json"))
-    assert again.may_have_applied
+    assert isinstance(again, TokenNotStoredError)
+    assert (str(again), again.key_id, again.entry) == ("lost", "a", Path("journal/a.json"))
+    assert not isinstance(again.token, Token)
+    assert (again.may_have_applied, again.saved) == (True, False)
 
 
-def test_all_that_goes_wrong_is_an_error_of_the_package() -> None:
-    assert isinstance(ERROR, IncidentIOError)
-    assert isinstance(StoreUnavailableError("full"), IncidentIOError)
-    assert not StoreUnavailableError("full").may_have_applied
-    busy = StorageError("busy")
-    assert (busy.token, busy.key_id, busy.entry, busy.may_have_applied) == (None, None, None, False)
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        (StorageError, "storage"),
+        (StoreUnavailableError, "store_unavailable"),
+        (KeyBusyError, "key_busy"),
+        (PendingOperationError, "pending_operation"),
+        (AmbiguousOrphanError, "ambiguous_orphan"),
+        (TokenNotStoredError, "token_not_stored"),
+    ],
+)
+def test_each_exception_has_a_code(kind: type[StorageError], code: str) -> None:
+    assert issubclass(kind, StorageError)
+    assert issubclass(kind, IncidentIOError)
+    error = kind("failed")
+    assert (error.code, error.key_id, error.entry, error.may_have_applied) == (code, None, None, False)

@@ -9,7 +9,15 @@ import httpx
 import pytest
 
 from incident_io_keys import AuthenticationError, IncidentIOError, KeysClient, Token
-from incident_io_keys.storage import StorageError, StoreUnavailableError, create_into, resume, rotate_due, rotate_into
+from incident_io_keys.storage import (
+    StorageError,
+    StoreUnavailableError,
+    TokenNotStoredError,
+    create_into,
+    resume,
+    rotate_due,
+    rotate_into,
+)
 from incident_io_keys.testing import MockAPI, faults
 
 from ..hiding import renderings
@@ -36,7 +44,7 @@ def test_whatever_a_store_raises_the_token_is_on_the_error(
 ) -> None:
     memory.at["save"] = lambda: throw(error)
     raised = failure(into, memory)
-    assert type(raised) is StorageError
+    assert type(raised) is TokenNotStoredError
     assert works(mock, raised.token)
     memory.at.clear()
     assert [found.status for found in do(resume, memory)] == ["completed"]
@@ -47,7 +55,7 @@ def test_a_store_that_gives_text_and_no_token_shows_nothing_of_it(
 ) -> None:
     memory.load = lambda key: memory.tokens[key].reveal() if key in memory.tokens else None  # type: ignore[method-assign,return-value,assignment]
     error = failure(do, rotate_into, memory, key_id)
-    assert "the store gives a value of type str, and not a Token" in str(error)
+    assert "the token store returns a value of type str instead of a Token" in str(error)
     assert works(mock, error.token)
     assert memory.tokens[key_id].reveal() not in renderings(error)
 
@@ -75,7 +83,7 @@ def test_a_transport_of_one_s_own_raises_nothing_foreign(
     error = failure(lambda: doing(create_into(client, memory, **NEW)))
     assert type(error) is StorageError
     assert "ValueError: a bug of the transport's" in str(error)
-    assert error.may_have_applied
+    assert error.may_have_applied == (method == "POST")
     assert len(list(memory.journal.glob("*"))) == (method == "POST")
 
 
@@ -86,13 +94,13 @@ def test_what_a_gateway_says_does_not_make_a_token_one_that_works(
     fault: faults.Fault, into: Callable[[Any], Any], mock: MockAPI, memory: Memory
 ) -> None:
     memory.at["save"] = lambda: mock.fail_next(fault, operation="show", times=9)
-    assert "it is there, but could not be tried at the API" in str(failure(into, memory))
+    assert "the test call with it failed" in str(failure(into, memory))
 
 
 def test_a_page_that_is_no_answer_does_not_either(do: Do, mock: MockAPI, memory: Memory) -> None:
     key_id = mock.add_key("another", ["api_keys_manage"]).api_key.id
     memory.at["save"] = lambda: mock.fail_next(faults.CutJSON(), operation="show")
-    assert "it is there, but could not be tried at the API" in str(failure(do, rotate_into, memory, key_id))
+    assert "the test call with it failed" in str(failure(do, rotate_into, memory, key_id))
 
 
 def test_a_token_that_no_request_can_carry_is_none_that_works(
@@ -108,7 +116,7 @@ def test_a_token_that_no_request_can_carry_is_none_that_works(
 
     monkeypatch.setattr(mock, "respond", answer)
     error = failure(do, rotate_into, memory, key_id)
-    assert "it is there, but the API does not accept it" in str(error)
+    assert "the API does not accept it" in str(error)
     assert error.token == Token("has a blank")
 
 
@@ -122,7 +130,9 @@ def test_an_interrupt_says_who_goes_on(mock: MockAPI, memory: Memory) -> None:
     with client, pytest.raises(KeyboardInterrupt) as caught:
         create_into(client, memory, **NEW)
     [entry] = memory.journal.glob("*")
-    assert caught.value.__notes__ == [f"the journal has it at {entry}: resume(client, store) goes on with it"]
+    assert caught.value.__notes__ == [
+        f"the operation is pending: resume(client, store) completes it (journal file {entry})"
+    ]
 
 
 def test_what_a_store_s_own_error_hangs_on_is_not_shown(

@@ -9,6 +9,7 @@ from typing import Literal, assert_type
 
 from incident_io_keys import APIKey, AsyncKeysClient, IncidentIOError, IssuedKey, KeysClient, Token
 from incident_io_keys.storage import (
+    AmbiguousOrphanError,
     CommandStore,
     DotenvStore,
     FileStore,
@@ -16,14 +17,17 @@ from incident_io_keys.storage import (
     ResumeResult,
     RotationResult,
     StorageError,
+    TokenNotStoredError,
     TokenStore,
     create_into,
     due,
     find_orphans,
+    pending_operations,
     recover_orphan,
     resume,
     rotate_due,
     rotate_into,
+    time_ago,
 )
 
 
@@ -55,8 +59,13 @@ STORES: list[TokenStore] = [
 def sync(keys: KeysClient, store: TokenStore) -> None:
     try:
         assert_type(create_into(keys, store, name="a", role_names=["viewer"]), IssuedKey)
+    except TokenNotStoredError as error:
+        assert_type(error.token, Token)
+        assert_type(error.saved, bool)
+    except AmbiguousOrphanError as error:
+        assert_type(error.candidates, tuple[str, ...])
     except StorageError as error:
-        assert_type(error.token, Token | None)
+        assert_type(error.code, str)
         assert_type(error.key_id, str | None)
         assert_type(error.entry, Path | None)
     assert_type(rotate_into(keys, store, "01F", grace_period_minutes=5), IssuedKey)
@@ -78,6 +87,8 @@ def sync(keys: KeysClient, store: TokenStore) -> None:
     ):
         assert_type(rotated, RotationResult)
         assert_type(rotated.error, IncidentIOError | None)
+    assert_type(pending_operations(store.journal), list[ResumeResult])
+    assert_type(time_ago("90 days"), datetime)
     create_into(keys, object(), name="a", role_names=[])  # type: ignore[call-overload]
     assert_type(keys.with_token("inc_1"), KeysClient)
 

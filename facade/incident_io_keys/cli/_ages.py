@@ -7,8 +7,6 @@ from typing import Final
 
 from dateutil.relativedelta import relativedelta
 
-from ..storage._orphans import utc
-
 # Up to so many days, a token counts as fresh; up to the second, as one to think of.
 _FRESH: Final = timedelta(days=90)
 _OLD: Final = timedelta(days=180)
@@ -18,7 +16,6 @@ _PARTS: Final = (("day", timedelta(days=1)), ("hour", timedelta(hours=1)), ("min
 
 def in_words(then: datetime, now: datetime) -> str:
     """An age as a person says it, rounded down: "3 months", "1 day"."""
-    then, now = utc(then), utc(now)
     between = relativedelta(now, then)
     months = between.years * 12 + between.months
     if months >= 24:
@@ -33,13 +30,12 @@ def in_words(then: datetime, now: datetime) -> str:
 
 def colour(then: datetime, now: datetime) -> str:
     """The colour of an age: green, yellow or red."""
-    age = utc(now) - utc(then)
+    age = now - then
     return "green" if age < _FRESH else "yellow" if age < _OLD else "red"
 
 
 def in_utc(instant: datetime) -> datetime:
     """An instant by the clock of UTC, whatever zone the API gives it in."""
-    instant = utc(instant)
     try:
         return instant.astimezone(UTC)
     except OverflowError:  # the first day of the calendar has no day before it

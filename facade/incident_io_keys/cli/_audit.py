@@ -14,7 +14,6 @@ from incident_io_keys_generated.contract import LIMIT_ACTIVE_KEYS
 from incident_io_keys_generated.models import AccountRole, APIKey
 
 from ..roles import KNOWN_ROLES
-from ..storage._orphans import utc
 from ._ages import in_words
 from ._filters import LAST_USE_UNKNOWN, is_unused, last_use_is_known
 
@@ -158,8 +157,8 @@ class Review:
 
     def old_tokens(self, keys: Sequence[APIKey]) -> Iterator[Finding]:
         """Tokens that were issued too long ago."""
-        for key in sorted(keys, key=lambda key: utc(key.token_last_issued_at)):
-            issued = utc(key.token_last_issued_at)
+        for key in sorted(keys, key=lambda key: key.token_last_issued_at):
+            issued = key.token_last_issued_at
             if issued > self.limit:
                 return
             far, powerful = self.now - issued >= 2 * (self.now - self.limit), any(self._powerful_of(key))

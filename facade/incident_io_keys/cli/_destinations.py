@@ -1,4 +1,4 @@
-"""Where a token goes that the command has issued: a file, a directory of files, a keyring, or standard output."""
+"""The destinations of an issued token: a file, a directory of files, a keyring, or standard output."""
 
 from __future__ import annotations
 
@@ -12,97 +12,17 @@ import stat
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import click
 
 from ..errors import InvalidRequestError, Problem
-from ..storage import FileStore, KeyringStore, StorageError, StoreUnavailableError, TokenStore, _files
-from ..storage._file_stores import PRIVATE, SIZE, failed, read_token, write_token
-from ..tokens import IssuedKey, Token
+from ..storage import FileStore, KeyringStore, StorageError, StoreUnavailableError, TokenStore
+from ..tokens import IssuedKey
 from ._session import NonEmptyPath, Session
-from ._state import state_directory
+from ._state import note_journal, state_directory
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-class TokenFileStore:
-    """Keeps one token in a file that holds nothing else, as `file_token` reads it, and that only its owner can read.
-
-    Args:
-        path: The file. Its directory has to exist, and not everyone may write to it.
-        journal: A directory for what is not finished; its parent has to exist.
-        replace: Whether what is in the file may go.
-        hidden: Whether what is in it until then counts as nothing.
-    """
-
-    single_slot: Final = True
-
-    def __init__(self, path: Path, *, journal: Path, replace: bool, hidden: bool = False) -> None:
-        self.path = path
-        self._journal = journal
-        self._replace = replace
-        self._hidden = hidden
-
-    @property
-    def journal(self) -> Path:
-        """Where it is written what is not finished."""
-        return self._journal
-
-    def check(self) -> None:
-        """Find out whether a token could be stored now.
-
-        Raises:
-            StoreUnavailableError: It could not.
-        """
-        try:
-            if self.path.is_dir():
-                raise StoreUnavailableError(f"{self.path} is a directory; --token-dir writes to a file in it")
-            if _files.is_open_to(self.path.parent, stat.S_IWOTH):
-                raise StoreUnavailableError(f"everyone can write to {self.path.parent}: choose a directory of your own")
-            if os.path.lexists(self.path):
-                self._check_file()
-            _files.rehearse(self.path, SIZE, mode=PRIVATE)
-        except OSError as error:
-            raise failed("would not be kept", self.path, error) from None
-
-    def save(self, key: str, token: Token) -> None:  # noqa: ARG002 - it keeps one
-        """Keep a token.
-
-        Args:
-            key: The key's ID. It is not written down.
-            token: Its token.
-
-        Raises:
-            StoreUnavailableError: It cannot be kept.
-        """
-        write_token(self.path, token, new=not self._replace and not self._is_empty())
-        self._hidden = False
-
-    def load(self, key: str) -> Token | None:  # noqa: ARG002 - it keeps one
-        """Give the token that is kept.
-
-        Args:
-            key: The ID of its key.
-
-        Raises:
-            StoreUnavailableError: The file cannot be read.
-        """
-        return None if self._hidden else read_token(self.path)
-
-    def _check_file(self) -> None:
-        found = self.path.lstat()
-        if not stat.S_ISREG(found.st_mode):
-            raise StoreUnavailableError(f"{self.path} is no regular file")
-        if found.st_size and not self._replace:
-            raise StoreUnavailableError(f"{self.path} exists; --force replaces what is in it")
-        # It keeps its owner, who could read it. One with a token has had it before.
-        if not found.st_size and found.st_uid != os.geteuid():
-            raise StoreUnavailableError(f"{self.path} belongs to somebody else")
-
-    def _is_empty(self) -> bool:
-        # As `mktemp` makes it.
-        return self.path.is_file() and not self.path.stat().st_size
 
 
 def _non_empty(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
@@ -112,7 +32,7 @@ def _non_empty(_context: click.Context, _parameter: click.Parameter, value: str 
 
 
 def destination(function: F) -> F:
-    """The options that say where a token goes, given to the function as one dictionary."""
+    """Add the options for the destination of a token. The function gets their values as one dictionary, `into`."""
 
     @functools.wraps(function)
     def wrapped(*args: Any, token_file: Any, token_dir: Any, keyring: Any, **others: Any) -> Any:
@@ -155,18 +75,18 @@ def check_place(
     resuming: bool = False,
     show_token: bool = False,
 ) -> TokenStore | None:
-    """Make the store that the options ask for, and see that it can take a token.
+    """Create the token store for the options, and check that it can save a token.
 
     Args:
-        session: What this run has in its hands; it will know the store.
-        into: What the options say.
-        problems: Where everything that is wrong is added.
-        force: Whether what is in the file may go.
-        resuming: Whether what is in the file may be the token that is to be there.
-        show_token: Whether standard output is asked for.
+        session: This run. It gets the store.
+        into: The values of the options.
+        problems: A list to which all problems are added.
+        force: Whether the content of the file may be replaced.
+        resuming: Whether the file may have the token of the pending operation.
+        show_token: Whether the destination is standard output.
 
     Returns:
-        The store; None for standard output, or if there was a problem.
+        The store; None for standard output, or if the store cannot be created.
     """
     given = [name for name, value in {**into, "show_token": show_token or None}.items() if value is not None]
     options = ["--token-file PATH", "--token-dir DIR", "--keyring NAME", *([] if resuming else ["--show-token"])]
@@ -187,6 +107,7 @@ def check_place(
         session.store = _store(name, into[name], force=force, resuming=resuming)
         if not resuming:
             session.store.check()
+            note_journal(session.place, session.store.journal)
     except InvalidRequestError as error:
         problems += error.problems
     except StoreUnavailableError as error:
@@ -199,15 +120,18 @@ def _store(name: str, value: Any, *, force: bool, resuming: bool) -> TokenStore:
         return FileStore(value)
     if name == "keyring":
         return KeyringStore(value, journal=_journal("keyrings", value))
-    # What a link points to is replaced, and not the link.
     path = Path(os.path.realpath(value))
-    if value.is_symlink() and _files.is_open_to(value.absolute().parent, stat.S_IWGRP | stat.S_IWOTH):
-        raise StoreUnavailableError(f"{value} is a link where others can write: name what it points to")
-    return TokenFileStore(path, journal=_journal("files", str(path)), replace=force, hidden=force and not resuming)
+    if path.is_dir():
+        raise StoreUnavailableError(f"{value} is a directory; --token-dir saves the token to a file in it")
+    if value.is_symlink() and value.absolute().parent.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise StoreUnavailableError(f"{value} is a link in a directory that others can write to; pass its target")
+    if path.is_file() and path.stat().st_size and not force and not resuming:
+        raise StoreUnavailableError(f"{path} exists; --force replaces what is in it")
+    return FileStore(file=path, overwrite=force, journal=_journal("files", str(path)))
 
 
 def where(store: TokenStore | None, key_id: str) -> str:
-    """Where the token of a key is, for a person; nothing to say of standard output."""
+    """Return the end of a message, which names the destination of a token; nothing for standard output."""
     if store is None:
         return ""
     path = path_of(store, key_id)
@@ -215,17 +139,15 @@ def where(store: TokenStore | None, key_id: str) -> str:
 
 
 def path_of(store: TokenStore, key_id: str) -> Path | None:
-    """The file that has the token of a key, if it is one."""
-    if isinstance(store, TokenFileStore):
-        return store.path
+    """Return the file for the token of a key; None for a keyring."""
     return store.path(key_id) if isinstance(store, FileStore) else None
 
 
 def put_out(issued: IssuedKey, session: Session) -> None:
-    """Write a token to standard output.
+    """Print a token to standard output.
 
     Raises:
-        StorageError: It could not be written.
+        StorageError: It was not printed.
     """
     session.in_hand, session.under_way = issued.token, None
     try:
@@ -239,7 +161,7 @@ def put_out(issued: IssuedKey, session: Session) -> None:
 
 
 def _check_stdout(problems: list[Problem]) -> None:
-    with contextlib.suppress(OSError):  # it is no file
+    with contextlib.suppress(OSError):  # standard output is not a file
         poll = select.poll()
         poll.register(sys.stdout.fileno(), select.POLLOUT)
         if any(events & select.POLLERR for _, events in poll.poll(0)):
@@ -247,5 +169,5 @@ def _check_stdout(problems: list[Problem]) -> None:
 
 
 def _journal(kind: str, name: str) -> Path:
-    # Of any length, and of any characters.
+    # The name can be too long for a file name, and have any characters.
     return state_directory(kind) / hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:32]

@@ -24,8 +24,7 @@ from ..errors import (
     Problem,
     TokenSourceError,
 )
-from ..storage import KeyBusyError, StorageError, StoreUnavailableError
-from ..storage._errors import token_of
+from ..storage import StorageError, StoreUnavailableError
 from ..tokens import Token
 from ._session import Session
 from ._signals import Interrupted
@@ -58,7 +57,10 @@ _WORDS: Final = {
         "upgrade incident-io-keys, or pass the name with --unchecked-role or --unchecked-team-role"
     ),
     "`caller`": "--caller",
-    "run resume": "run incident-io-keys resume",
+    "call resume(client, store)": "run resume(client, store)",
+    "call resume": "run incident-io-keys resume",
+    "the token is on this error; ": "",
+    "pass overwrite=True": "use --force",
     "rotate_into": "incident-io-keys rotate",
     "choose another one with backend=...": "PYTHON_KEYRING_BACKEND names another one",
 }
@@ -149,7 +151,7 @@ def _of_the_client(session: Session, error: IncidentIOError) -> Failure:
     else:
         lines = translated(session, str(error))
     told = any("incident-io-keys resume" in line for line in lines)
-    if error.may_have_applied and session.under_way is not None and token_of(error) is None and not told:
+    if error.may_have_applied and session.under_way is not None and getattr(error, "token", None) is None and not told:
         lines.append(session.under_way)
     if isinstance(error, APIConnectionError):
         return Failure(NETWORK, lines, "network", facts)
@@ -157,7 +159,7 @@ def _of_the_client(session: Session, error: IncidentIOError) -> Failure:
         return Failure(API, lines, "api", facts)
     if isinstance(error, TokenSourceError):
         return Failure(USER, lines, "usage", facts)
-    if isinstance(error, StorageError) and not isinstance(error, KeyBusyError):
+    if isinstance(error, StorageError):
         facts |= {"key_id": error.key_id, "entry": None if error.entry is None else str(error.entry)}
     return Failure(USER, lines, "storage", facts)
 
@@ -186,7 +188,7 @@ def _token_left(session: Session, error: BaseException) -> Token | None:
     if session.in_hand is not None:
         return session.in_hand
     for each in _chain(error):
-        if isinstance(each, IncidentIOError) and (token := token_of(each)) is not None:
+        if isinstance(each, IncidentIOError) and (token := getattr(each, "token", None)) is not None:
             return None if _is_in_place(session, each, token) else token
     return None
 

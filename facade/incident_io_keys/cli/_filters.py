@@ -7,15 +7,14 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from incident_io_keys_generated.models import APIKey
 
 from .._validation import raise_if_invalid
-from ..errors import Problem
+from ..errors import InvalidRequestError, Problem
 from ..roles import KNOWN_ROLES, similar_roles
-from ..storage._due import is_due, limit_of
-from ..storage._orphans import utc
+from ..storage import time_ago
 from ._terminal import Terminal
 
 LAST_USE_UNKNOWN: Final = "the API reported no last_used_at for these keys, so it is unknown which are unused"
@@ -65,14 +64,14 @@ class Filter:
             (not self.roles or not self.roles.isdisjoint(roles_of([key])))
             and (not self.teams or not self.teams.isdisjoint(key.team_ids))
             and (not self.names or any(fnmatchcase(key.name.casefold(), name.casefold()) for name in self.names))
-            and (self.limit is None or is_due(key, self.limit))
+            and (self.limit is None or key.token_last_issued_at <= self.limit)
             and (self.unused_since is None or is_unused(key, self.unused_since))
         )
 
 
 def is_unused(key: APIKey, since: datetime) -> bool:
     """Return whether a key was created at or before a time, and not used after it."""
-    return utc(key.created_at) <= since and (key.last_used_at is None or utc(key.last_used_at) <= since)
+    return key.created_at <= since and (key.last_used_at is None or key.last_used_at <= since)
 
 
 def last_use_is_known(keys: Iterable[APIKey]) -> bool:
@@ -81,15 +80,16 @@ def last_use_is_known(keys: Iterable[APIKey]) -> bool:
 
 
 def limit_ago(age: str, now: datetime, option: str = "older_than") -> datetime:
-    """The instant that is so long ago.
+    """Return the time that is an age before now.
 
     Raises:
-        InvalidRequestError: It is no age.
+        InvalidRequestError: The age is invalid. The problem is reported for an option.
     """
-    problems: list[Problem] = []
-    limit = limit_of(age, now, problems, option)
-    raise_if_invalid("nothing was sent", problems)
-    return limit
+    try:
+        return time_ago(age, now=now)
+    except InvalidRequestError as error:
+        problems = [evolve(problem, field=option) for problem in error.problems]
+    raise InvalidRequestError("nothing was sent", problems)
 
 
 def roles_of(keys: Iterable[APIKey]) -> set[str]:

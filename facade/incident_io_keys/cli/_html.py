@@ -19,7 +19,6 @@ from markupsafe import Markup
 
 from incident_io_keys_generated.contract import LIMIT_ACTIVE_KEYS
 
-from ..storage._orphans import utc
 from ._ages import in_utc, in_words
 from ._audit import Report, Severity
 from ._tables import roles_in_words
@@ -74,11 +73,11 @@ def page(report: Report) -> str:
             used=min(100, 100 * len(report.keys) / LIMIT_ACTIVE_KEYS),
             is_crowded=any(finding.check == "head-room" for finding in report.findings),
             age=lambda instant: in_words(instant, report.at),
-            seconds=lambda instant: int((report.at - utc(instant)).total_seconds()),
+            seconds=lambda instant: int((report.at - instant).total_seconds()),
             in_utc=in_utc,
             creator_of=creator_of,
             roles_in_words=roles_in_words,
-            is_old=lambda key: utc(key.token_last_issued_at) <= report.limit,
+            is_old=lambda key: key.token_last_issued_at <= report.limit,
             style=style,
             script=script,
             style_hash=_hash(style),
@@ -90,7 +89,7 @@ def page(report: Report) -> str:
 
 def bars(report: Report) -> Sequence[Bar]:
     """How many tokens there are of which age."""
-    ages = [report.at - utc(key.token_last_issued_at) for key in report.keys]
+    ages = [report.at - key.token_last_issued_at for key in report.keys]
     counts, begin = [], None
     for label, days in _BARS:
         end = None if days is None else timedelta(days=days)

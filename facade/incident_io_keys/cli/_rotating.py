@@ -14,15 +14,15 @@ from incident_io_keys_generated.models import APIKey
 from .._validation import check_grace_period, raise_if_invalid
 from ..client import KeysClient
 from ..errors import Problem
-from ..storage import RotationResult, TokenStore, rotate_due, rotate_into
+from ..storage import RotationResult, TokenStore, can_manage_keys, rotate_due, rotate_into
 from ..storage import resume as finish
-from ..storage._orphans import check_caller, manages
 from ._destinations import check_place, destination, force, path_of, put_out, show_token, where
 from ._errors import describe, translated
 from ._filters import Filter, refuse_unknown_roles, roles_of
 from ._preview import problems_of, write_request
 from ._reading import all_keys, write_key
 from ._session import Session, ask, dry_run, filters, now, output, refuse_to_ask_nobody, yes
+from ._state import pending_everywhere
 from ._terminal import counted
 from ._writers import as_answer
 
@@ -39,7 +39,7 @@ from ._writers import as_answer
     help="For how many minutes the previous token keeps working.",
 )
 @filters
-@click.option("--caller", metavar="ID", help="With --due: the key that calls, which is left out.")
+@click.option("--caller", metavar="ID", help="With --due: the calling key, which is skipped.")
 @destination
 @show_token
 @force
@@ -65,7 +65,7 @@ def rotate(
 
     The token is stored, read back and tried. What an interrupted run leaves, `resume` finishes.
 
-    With --due, keys with the role api_keys_manage are left out unless --caller says which of them calls.
+    With --due, keys with the role api_keys_manage are skipped unless --caller names the calling key.
     """
     problems: list[Problem] = []
     check_grace_period(grace, problems)
@@ -91,7 +91,7 @@ def rotate(
         taken = Filter.of(**meant, older_than=due, now=now())
         with session.client() as keys:
             found = _due(session, keys, taken, caller)
-            if dry_run or all(_left_out(key, caller) for key in found):
+            if dry_run or all(_skip_reason(key, caller) for key in found):
                 return _tell_due(session, output, found, caller)
             if not yes:
                 _ask_for(session, found, caller)
@@ -119,24 +119,28 @@ def _rotate_one(session: Session, store: TokenStore | None, id: str, grace: int,
 def _due(session: Session, keys: KeysClient, taken: Filter, caller: str | None) -> list[APIKey]:
     everything = all_keys(session, keys)
     refuse_unknown_roles(session.terminal, taken.roles, roles_of(everything))
-    check_caller("nothing was rotated", caller, everything)
+    if caller is not None and not any(key.id == caller and can_manage_keys(key) for key in everything):
+        problem = Problem("--caller", "is not a key that can manage keys", "give the ID of the key that calls")
+        raise_if_invalid("nothing was rotated", [problem])
     return [key for key in everything if taken.takes(key)]
 
 
-def _left_out(key: APIKey, caller: str | None) -> str | None:
+def _skip_reason(key: APIKey, caller: str | None) -> str | None:
     if key.id == caller:
-        return "it is the caller"
-    return "it may be the caller: say which key is, with --caller" if caller is None and manages(key) else None
+        return "it is the calling key"
+    if caller is None and can_manage_keys(key):
+        return "it can be the calling key: pass the ID of the calling key as --caller"
+    return None
 
 
 def _tell_due(session: Session, output: str | None, found: list[APIKey], caller: str | None) -> int:
-    reasons = {key.id: _left_out(key, caller) for key in found}
+    reasons = {key.id: _skip_reason(key, caller) for key in found}
     if session.format(output) == "table":
         from ._tables import TableWriter
 
         TableWriter(session.terminal.out, now()).write(found)
         left = sum(reason is not None for reason in reasons.values())
-        told = f", {left:,} of them left out: what is, or may be, the caller" if left else ""
+        told = f", {left:,} of them skipped: each is, or can be, the calling key" if left else ""
         session.terminal.tell(f"{counted(len(found), 'key')} due{told}; nothing was rotated")
     else:
         facts = [_facts(key, "skipped" if (reason := reasons[key.id]) else "due", reason) for key in found]
@@ -148,10 +152,10 @@ def _ask_for(session: Session, found: list[APIKey], caller: str | None) -> None:
     from ._tables import TableWriter
 
     refuse_to_ask_nobody(session)
-    rotated = [key for key in found if _left_out(key, caller) is None]
+    rotated = [key for key in found if _skip_reason(key, caller) is None]
     TableWriter(session.terminal.err, now()).write(rotated)
     left = len(found) - len(rotated)
-    told = f" {counted(left, 'key')} that may be the caller will be left out." if left else ""
+    told = f" {counted(left, 'key')} that can be the calling key will be skipped." if left else ""
     ask(session, f"Rotate {'it' if len(rotated) == 1 else f'these {len(rotated):,}'}?{told}")
 
 
@@ -222,19 +226,26 @@ def _facts(key: APIKey, status: str, reason: str | None) -> dict[str, Any]:
 
 
 @click.command()
+@click.option("--all", "everywhere", is_flag=True, help="List the pending operations of all destinations.")
 @destination
 @force
 @output("table", "json")
 @click.pass_obj
-def resume(session: Session, into: dict[str, Any], force: bool, output: str | None) -> int:
-    """Finish what earlier runs left whose tokens were to go to the same place.
+def resume(session: Session, everywhere: bool, into: dict[str, Any], force: bool, output: str | None) -> int:
+    """Complete the operations that earlier runs left pending.
 
-    Run it after an error that says so, with the option that said where the token goes.
+    Run it after an error that says so, with the options of the token's destination. --all only lists the pending
+    operations of all destinations that you used, with the command that completes each.
     """
+    if everywhere:
+        if any(into.values()) or force:
+            raise click.UsageError("--all lists all destinations: give no other option for one")
+        return _list_pending(session, output)
     problems: list[Problem] = []
     store = check_place(session, into, problems, force=force, resuming=True)
     raise_if_invalid("nothing was resumed", problems)
     assert store is not None, "standard output is not among the options"  # noqa: S101 - for the type checker
+    exists = store.journal.is_dir()
     with session.client() as keys:
         results = finish(keys, store)
     code, facts, lines = 0, [], []
@@ -248,8 +259,30 @@ def resume(session: Session, into: dict[str, Any], force: bool, output: str | No
         name = " ".join(part for part in (each.status, each.name, f"({each.key_id})" if each.key_id else "") if part)
         kept = failure.lines[-1:] if failure and "token_file" in more else []
         lines += [f"{name}: {hint[0]}", *(f"  {line}" for line in (*hint[1:], *kept))]
-    if session.format(output) == "table":
-        session.terminal.say(lines or [f"nothing was left for {session.place}"])
-    else:
-        session.terminal.write(as_answer(facts))
+    if not facts:
+        state = "nothing is pending in the journal" if exists else "nothing was ever begun there: there is no journal"
+        session.terminal.tell(f"{session.place}: {state} {store.journal}")
+    _write_results(session, output, lines, facts)
     return code
+
+
+def _list_pending(session: Session, output: str | None) -> int:
+    facts, lines = [], []
+    for options, each in pending_everywhere():
+        command = f"incident-io-keys resume {options}"
+        began = None if each.began is None else each.began.isoformat()
+        about = {"status": each.status, "operation": each.operation, "id": each.key_id, "name": each.name}
+        facts.append({**about, "began": began, "entry": str(each.entry), "command": command})
+        what = f"{each.operation} of {each.name}" if each.operation else str(each.entry)
+        lines.append(f"pending: {what}{f' ({each.key_id})' if each.key_id else ''}; run `{command}`")
+    if not facts:
+        session.terminal.tell("nothing is pending")
+    _write_results(session, output, lines, facts)
+    return 1 if facts else 0
+
+
+def _write_results(session: Session, output: str | None, lines: list[str], facts: list[dict[str, Any]]) -> None:
+    if session.format(output) != "table":
+        session.terminal.write(as_answer(facts))
+    elif lines:
+        session.terminal.say(lines)

@@ -19,6 +19,7 @@ from ._destinations import check_place, destination, force, put_out, show_token,
 from ._preview import problems_of, write_request
 from ._reading import write_key
 from ._session import Session, ask, completed, dry_run, output, refuse_to_ask_nobody, yes
+from ._state import pending_everywhere
 from ._terminal import printable
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -89,6 +90,10 @@ def create(
     store = None
     if not dry_run or show_token or any(into.values()):
         store = check_place(session, into, problems, force=force, show_token=show_token)
+    for options, pending in pending_everywhere():
+        if (pending.operation, pending.name) == ("create", definition["name"]):
+            suggestion = f"run `incident-io-keys resume {options}` first"
+            problems.append(Problem("--name", f"a create of this name is pending with {options}", suggestion))
     raise_if_invalid("create was not sent", problems)
     if dry_run:
         write_request(session, output, lambda keys: keys.create(**definition))

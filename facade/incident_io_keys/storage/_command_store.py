@@ -1,4 +1,4 @@
-"""A store that hands tokens to a program, such as a vault's own command line."""
+"""A token store that runs external programs, such as the command line of a password manager."""
 
 from __future__ import annotations
 
@@ -7,49 +7,50 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from .._error_mapping import strip_tracebacks
 from .._redaction import redact
+from .._retry import monotonic
 from .._validation import check_list, check_text, check_whole_number, raise_if_invalid, token_problem
 from ..errors import Problem
 from ..tokens import Token
 from ._errors import StoreUnavailableError
 from ._validation import check_path
 
-# What stands for the ID of a key.
 _KEY: Final = "{key}"
-# More than any token has.
-_MOST_LOADED: Final = 65_536
-# Of what a program writes to its standard error, as much goes into a message.
-_MOST_SAID: Final = 500
-# In seconds: a day. What the system can wait for has a limit too, and Python finds that out once the program runs.
-_LONGEST: Final = 86_400
+_HINT: Final = "; show_output=True adds its error output, which can contain the token"
+_EMPTY: Final = Token("")
+_MAX_OUTPUT: Final = 65_536  # bytes, more than any token has
+_MAX_TIMEOUT: Final = 86_400  # seconds, one day
 
 
 class CommandStore:
-    """Keeps each token by a program, which gets it on its standard input, without a line break.
+    """Saves and loads tokens with external programs.
 
-    No shell is involved, and the token is in no argument and in no environment variable. In the arguments, `{key}`
-    stands for the key's ID; without it, there is a place for the token of one key alone. A program that ends with
-    another exit code than 0 has failed. What it writes to its standard error is told then, unless a token is in it.
+    The `save` program reads the token from its standard input, without a line break. The token is in no argument and in
+    no environment variable, and no shell runs. `{key}` in an argument is replaced by the ID of the key. Without it, the
+    store has a single slot. Exit code 0 means success, even if a child of the program is still running.
 
     Args:
-        save: The program that keeps a token, and its arguments.
-        load: The program that writes the token to its standard output, and its arguments. White space around it does
-            not count; nothing at all means that none is kept. It has `{key}` if `save` has it.
-        journal: A directory for what is not finished; its parent has to exist.
-        check: A program that fails if a token could not be kept now, with its arguments. Without it, it is only looked
-            whether the other two are there.
-        absent: Exit codes, from 1 to 255, with which `load` says that it has none. Give only such that mean nothing
-            else: a program may end with the same code when it cannot ask (vault's 2 is any error of its server), and
-            then a token that is kept would count as none.
-        timeout: Seconds for each run; a program that takes longer is killed.
+        save: The program that saves a token, and its arguments.
+        load: The program that prints the saved token, and its arguments. It contains `{key}` if `save` does. Empty
+            output means that no token is saved. Surrounding white space is ignored.
+        journal: The directory for pending operations. Its parent must exist.
+        check: A program that fails if no token can be saved now, and its arguments. By default, `check` only looks for
+            the other two programs.
+        absent: Exit codes of `load`, from 1 to 255, that mean that no token is saved. Pass only codes that mean nothing
+            else. `vault kv get` exits with 2 for every error of the server, and a saved token would count as absent.
+        timeout: Seconds after which a program is killed.
+        show_output: Whether errors quote what the program wrote to its standard error. The quote is redacted. It can
+            still contain the token in an encoded, reversed or truncated form, and errors are logged.
 
     Raises:
-        InvalidRequestError: Arguments are not as they should be; it names all of them.
+        InvalidRequestError: Arguments are invalid. The error lists all problems.
     """
 
     def __init__(
@@ -61,54 +62,52 @@ class CommandStore:
         check: Sequence[str] | None = None,
         absent: Collection[int] = (),
         timeout: float = 30.0,
+        show_output: bool = False,
     ) -> None:
         problems: list[Problem] = []
-        self._save = _command("save", save, problems)
-        self._load = _command("load", load, problems)
-        self._check = None if check is None else _command("check", check, problems)
-        if self._save and self._load and _names_key(self._save) != _names_key(self._load):
-            field, other = ("load", "save") if _names_key(self._save) else ("save", "load")
-            problems.append(
-                Problem(field, f"has no {_KEY}, but {other} has: tokens would not be where they are sought")
-            )
-        if not _is_timeout(timeout):
-            problems.append(Problem("timeout", f"takes seconds, more than 0 and at most {_LONGEST}"))
-        codes = check_list("absent", absent, problems) or ()
-        self._absent = frozenset(
-            check_whole_number(f"absent[{index}]", code, problems, low=1, high=255) for index, code in enumerate(codes)
-        )
+        self._save = _check_command("save", save, problems)
+        self._load = _check_command("load", load, problems)
+        self._check = None if check is None else _check_command("check", check, problems)
+        if self._save and self._load and self.single_slot is (_KEY in " ".join(self._load)):
+            field, other = ("save", "load") if self.single_slot else ("load", "save")
+            problems.append(Problem(field, f"has no {_KEY}, but {other} has; use it in both or in neither"))
+        if not isinstance(timeout, int | float) or not 0 < timeout <= _MAX_TIMEOUT:  # type: ignore[redundant-expr]
+            problems.append(Problem("timeout", f"takes seconds, more than 0 and at most {_MAX_TIMEOUT}"))
+        codes = enumerate(check_list("absent", absent, problems) or ())
+        self._absent = {check_whole_number(f"absent[{i}]", code, problems, low=1, high=255) for i, code in codes}
         self._journal = check_path("journal", journal, problems)
-        raise_if_invalid("the store was not made", problems)
+        raise_if_invalid("the store was not created", problems)
         self._timeout = timeout
+        self._show_output = show_output is True  # a string such as "false" must not reveal output
 
     @property
     def journal(self) -> Path:
-        """Where it is written what is not finished."""
+        """The directory for pending operations."""
         return self._journal
 
     @property
     def single_slot(self) -> bool:
-        """Whether it has a place for one token alone: no argument of `save` and `load` has `{key}`."""
-        return not _names_key(self._save)
+        """Whether the store holds one token, whatever its key, because no argument contains `{key}`."""
+        return _KEY not in " ".join(self._save)
 
     def check(self) -> None:
-        """Find out whether a token could be stored now, as far as can be said.
+        """Check that the programs exist, and run the `check` program.
 
         Raises:
-            StoreUnavailableError: It could not.
+            StoreUnavailableError: A program does not exist, or `check` failed.
         """
-        for what, [program, *_] in (("save", self._save), ("load", self._load)):
+        for action, [program, *_] in (("save", self._save), ("load", self._load)):
             if shutil.which(program) is None:
-                raise StoreUnavailableError(f"{what}: there is no program {program}")
+                raise StoreUnavailableError(f"{action}: program {program} not found; install it or correct its path")
         if self._check is not None:
-            self._run("check", self._check, "", Token(""))
+            self._run("check", self._check)
 
     def save(self, key: str, token: Token) -> None:
-        """Hand a token to the program that keeps it.
+        """Save a token.
 
         Args:
-            key: The key's ID.
-            token: Its token.
+            key: The ID of the key.
+            token: The token of the key.
 
         Raises:
             StoreUnavailableError: The program failed.
@@ -116,90 +115,95 @@ class CommandStore:
         self._run("save", self._save, key, token)
 
     def load(self, key: str) -> Token | None:
-        """Ask the program for the token that is kept for a key.
+        """Return the saved token of a key; None if there is none.
 
         Args:
-            key: The key's ID.
+            key: The ID of the key.
 
         Raises:
-            StoreUnavailableError: The program failed, or writes what is no token.
+            StoreUnavailableError: The program failed, or its output is not a token.
         """
-        written = self._run("load", self._load, key, Token(""), self._absent)
-        if len(written.reveal()) > _MOST_LOADED:
-            raise StoreUnavailableError(
-                f"load: {self._load[0]} writes what is no token: it has more than {_MOST_LOADED} characters"
-            )
-        token = Token(written.reveal().strip())
-        if token == Token(""):
+        token = self._run("load", self._load, key)
+        if token == _EMPTY:
             return None
-        if token_problem(token):
-            raise StoreUnavailableError(
-                f"load: {self._load[0]} writes what is no token: it has white space in it, or is no ASCII"
-            )
+        if problem := token_problem(token):
+            raise StoreUnavailableError(f"load: {self._load[0]} printed an invalid token: it {problem}")
         return token
 
-    def _run(self, what: str, command: Sequence[str], key: str, token: Token, absent: Collection[int] = ()) -> Token:
-        parts = [part.replace(_KEY, key) for part in command]
-        written, code, failure = _outcome(parts, token, self._timeout)
-        # Not where the exception of subprocess is handled: it would hang on this one, and its frames hold the token.
-        if failure is not None and code not in absent:
-            none = f"; if that says that it has none, give absent=[{code}]" if what == "load" and code > 0 else ""
-            raise StoreUnavailableError(f"{what}: {command[0]} {failure}{none}")
-        return written
+    def _run(self, action: str, command: list[str], key: str = "", token: Token = _EMPTY) -> Token:
+        outer = sys.exception()
+        try:
+            result = self._execute(action, [part.replace(_KEY, key) for part in command], token)
+        except Exception as error:  # noqa: BLE001 - the frames of any exception contain the token
+            result = f"could not be run: {type(error).__name__}"
+        except BaseException as error:  # an interrupt continues, without its frames
+            strip_tracebacks(error, token, outer=outer)
+            raise
+        # In the except block, the caught exception would become the context of this one, with its frames.
+        if isinstance(result, str):
+            raise StoreUnavailableError(f"{action}: {command[0]} {result}")
+        return result
+
+    def _execute(self, action: str, command: list[str], token: Token) -> Token | str:
+        """Run a program until it exits. Return its output, or a description of its failure.
+
+        `Popen.communicate` would wait until all processes that inherited a pipe have closed it.
+        """
+        data, output, errors = token.reveal().encode(), b"", b""
+        wanted = (data, action == "load", self._show_output)
+        stdin, stdout, stderr = (subprocess.PIPE if each else subprocess.DEVNULL for each in wanted)
+        deadline = monotonic() + self._timeout
+        with subprocess.Popen(command, stdin=stdin, stdout=stdout, stderr=stderr) as process:  # noqa: S603 - no shell
+            try:
+                for pipe in filter(None, (process.stdin, process.stdout, process.stderr)):
+                    os.set_blocking(pipe.fileno(), False)
+                while (code := process.poll()) is None and monotonic() < deadline:
+                    output, errors = _read(process.stdout, output), _read(process.stderr, errors)
+                    if process.stdin and data:
+                        # A full pipe takes more data later. A program that closes its input can still succeed.
+                        with suppress(BlockingIOError, BrokenPipeError):
+                            data = data[os.write(process.stdin.fileno(), data) :]
+                        if not data:
+                            process.stdin.close()
+                    time.sleep(0.01)
+            finally:
+                process.kill()  # no effect after an exit
+                process.wait()
+            output, errors = _read(process.stdout, output), _read(process.stderr, errors)
+        if action == "load" and code in self._absent:
+            return _EMPTY
+        if code == 0:
+            too_long = f"printed more than {_MAX_OUTPUT} bytes"
+            return too_long if len(output) > _MAX_OUTPUT else Token(output.decode(errors="replace").strip())
+        failure = f"did not exit within {self._timeout:g} s" if code is None else f"failed with exit code {code}"
+        failure += _quote(errors.decode(errors="replace"), token)
+        if action == "load" and code is not None and code > 0:
+            failure += f"; if this code means that no token is saved, pass absent=[{code}]"
+        return failure if self._show_output else failure + _HINT
 
     def __repr__(self) -> str:
-        # A traceback with locals shows the store also while it is refused, for an empty `save`, say.
+        # A traceback with locals also contains a store whose arguments are invalid, such as an empty `save`.
         return f"CommandStore({''.join(self._save[:1])!r})"
 
 
-def _command(field: str, value: object, problems: list[Problem]) -> list[str]:
+def _check_command(field: str, value: object, problems: list[Problem]) -> list[str]:
     parts = check_list(field, value, problems)
-    found = [check_text(f"{field}[{index}]", part, problems, low=0) for index, part in enumerate(parts or ())]
-    if parts is not None and not found:
-        problems.append(Problem(field, "is empty", "give a program and its arguments"))
-    return found
+    command = [check_text(f"{field}[{i}]", part, problems, low=0) for i, part in enumerate(parts or ())]
+    if parts is not None and not command:
+        problems.append(Problem(field, "is empty", "pass a program and its arguments"))
+    return command
 
 
-def _names_key(command: list[str]) -> bool:
-    return any(_KEY in part for part in command)
+def _read(pipe: IO[bytes] | None, output: bytes) -> bytes:
+    """Return the output with the bytes that the pipe holds now. Drop all but one byte above the limit."""
+    with suppress(BlockingIOError):
+        output += os.read(pipe.fileno(), _MAX_OUTPUT + 1) if pipe else b""
+    return output[: _MAX_OUTPUT + 1]
 
 
-def _is_timeout(value: object) -> bool:
-    return isinstance(value, int | float) and 0 < value <= _LONGEST
-
-
-def _outcome(command: list[str], token: Token, timeout: float) -> tuple[Token, int, str | None]:
-    """Run a program with a token on its standard input.
-
-    Returns:
-        What it writes, its exit code, and what is wrong, if something is; 0 for a program that did not end by itself.
-    """
-    outer = sys.exception()
-    try:
-        return _run(command, token, timeout)
-    except subprocess.TimeoutExpired:
-        return Token(""), 0, f"took more than {timeout:g} s"
-    except Exception as error:  # noqa: BLE001 - whatever it is, its frames hold the token
-        return Token(""), 0, f"cannot be run: {type(error).__name__}"
-    except BaseException as error:  # an interrupt: it goes on, but its frames do not
-        strip_tracebacks(error, token, outer=outer)
-        raise
-
-
-def _run(command: list[str], token: Token, timeout: float) -> tuple[Token, int, str | None]:
-    done = subprocess.run(  # noqa: S603 - the caller's own command, and no shell
-        command, input=token.reveal().encode(), capture_output=True, timeout=timeout, check=False
-    )
-    if done.returncode:
-        said = _told(done.stderr.decode(errors="replace"), token)
-        return Token(""), done.returncode, f"failed with exit code {done.returncode}{said}"
-    return Token(done.stdout.decode(errors="replace")), 0, None
-
-
-def _told(text: str, token: Token) -> str:
-    """As much of what a program said as a person may see."""
-    bare = re.sub(r"\s+", "", text)  # a token may be wrapped
-    if redact(bare, token) != bare:
-        return " (what it says is left out: a token is in it)"
-    said = "".join(letter if letter.isprintable() else " " for letter in text).strip()
-    return f": {said[:_MOST_SAID]}" if said else ""
+def _quote(text: str, token: Token) -> str:
+    compact = re.sub(r"\s+", "", text)  # a program can wrap a token
+    if redact(compact, token) != compact:
+        return " (its error output is omitted: it contains a token)"
+    text = "".join(char if char.isprintable() else " " for char in text[:500]).strip()
+    return f": {text}" if text else ""

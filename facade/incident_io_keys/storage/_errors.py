@@ -1,4 +1,4 @@
-"""What goes wrong on a token's way to its place."""
+"""Exceptions of token storage."""
 
 from __future__ import annotations
 
@@ -9,44 +9,58 @@ from ..errors import IncidentIOError
 from ..tokens import Token
 
 
-class StoreUnavailableError(IncidentIOError):
-    """A store cannot take a token, or cannot give it back. Stores raise it; its message holds no token."""
-
-
 class StorageError(IncidentIOError):
-    """A token was not brought to its place, or it is not known whether it was.
+    """The base of the exceptions of token storage.
 
     Attributes:
-        token: The token that was issued, if one was and is known: store it, the API will not show it again. It does not
-            travel with a pickled exception.
-        key_id: The ID of the key, where it is known.
-        entry: What the journal says of it, for `resume` to go on with; None if nothing is left to do.
+        key_id: The ID of the key; None if it is not known.
+        entry: The journal's file for the operation; None if there is none.
     """
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        token: Token | None = None,
-        key_id: str | None = None,
-        entry: Path | None = None,
-        may_have_applied: bool = False,
-    ) -> None:
-        super().__init__(message)
-        self.token = token
-        self.key_id = key_id
-        self.entry = entry
-        self.may_have_applied = may_have_applied
+    key_id: str | None = None
+    entry: Path | None = None
 
-    def _state(self) -> dict[str, Any]:
-        # A pickle is a file, or a message to another process: no place for a secret.
-        return {**self.__dict__, "token": None}
+
+class StoreUnavailableError(StorageError):
+    """The token store cannot save or load a token, or its journal cannot be written. Token stores raise it.
+
+    If `create_into`, `rotate_into` or `rotate_due` raises it, no token was issued.
+    """
 
 
 class KeyBusyError(StorageError):
-    """Another process or thread is at the same key, or at the one place of the store. Nothing was done."""
+    """Another process or thread is working on this key, or on the store's single slot. Nothing was done."""
 
 
-def token_of(error: IncidentIOError | None) -> Token | None:
-    """The token that an error has, if it has one."""
+class PendingOperationError(StorageError):
+    """An earlier operation is pending and must be completed first, by `resume`. Nothing was done."""
+
+
+class AmbiguousOrphanError(StorageError):
+    """More than one key, or none for certain, can be the one that a lost create made. Nothing was changed.
+
+    Attributes:
+        candidates: The IDs of the keys that can be the one.
+    """
+
+    candidates: tuple[str, ...] = ()
+
+
+class TokenNotStoredError(StorageError):
+    """A token was issued, but is not known to be stored and to work. The journal has an entry for `resume`.
+
+    Attributes:
+        token: The issued token. Store it: the API does not show it again. A pickled exception does not contain it.
+        saved: Whether the token store has the token, so that only the test call with it failed.
+    """
+
+    token: Token
+    saved: bool = False
+
+    def _state(self) -> dict[str, Any]:
+        return {**self.__dict__, "token": None}  # a pickle goes to a file or to another process
+
+
+def token_of(error: BaseException | None) -> Token | None:
+    """Return the issued token that an exception carries, if any."""
     return getattr(error, "token", None)

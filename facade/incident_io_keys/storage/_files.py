@@ -1,6 +1,6 @@
-"""Files that outlive a crash: replaced as a whole, or not at all.
+"""Files that survive a crash: each is replaced as a whole, or not at all.
 
-No local of these functions holds the content of a file: a traceback that shows locals would show the tokens in it.
+No local variable here holds the content of a file: a traceback that shows local variables would show its tokens.
 """
 
 from __future__ import annotations
@@ -16,136 +16,199 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-# What a process leaves that is killed while it writes.
-_PREFIX: Final = ".incident-io-keys-"
-_SUFFIX: Final = ".tmp"
-# Linux: beside its mode, a file can have a list of who may do what with it.
-_LIST: Final = "system.posix_acl_access"
-# In seconds: for how long a lock is waited for, and how often it is tried. Whoever has it needs some milliseconds.
-_PATIENCE: Final = 10.0
-_PAUSE: Final = 0.02
+_PREFIX, _SUFFIX = ".incident-io-keys-", ".tmp"  # of temporary files
+# The extended attribute that holds a file's access control list on Linux.
+_ACL: Final = "system.posix_acl_access"
+_LOCK_TIMEOUT: Final = 10.0  # seconds; a process holds a lock for some milliseconds
+_LOCK_INTERVAL: Final = 0.02
 
 
 def replace(path: Path, content: Callable[[], bytes], *, mode: int, new: bool = False) -> None:
-    """Put a new file in the place of one, so that a reader finds the one or the other, and so does one after a crash.
+    """Write a file atomically: a reader finds the old content or the new one, also after a crash.
 
     Args:
-        path: The file. Its owner and group stay what they are, and so does its list of who may do what with it if its
-            mode stays.
-        content: Gives what is to be in it.
-        mode: What its rights are to be.
-        new: Whether there may be no such file so far.
+        path: The file. An existing one keeps its owner and group, and its access control list if its mode stays. One
+            that root creates gets the owner and group of its directory.
+        content: Returns the new content.
+        mode: The new mode.
+        new: Whether to fail if the file exists by then.
 
     Raises:
-        OSError: It cannot be done. The file is as it was, unless only the last step failed, which keeps it for good.
+        OSError: The file is unchanged, unless only the last step, syncing its directory, failed.
     """
     with _temporary(path, content, mode) as temporary:
-        if new:
-            _put_new(temporary, path)
-        else:
-            temporary.replace(path)
+        if new and os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+        temporary.replace(path)
     sync(path.parent)
 
 
-def rehearse(path: Path, size: int, *, mode: int) -> None:
-    """Do all that `replace` does, but for putting the new file in its place. What earlier processes left is removed.
-
-    Args:
-        path: The file.
-        size: How many bytes it is to have.
-        mode: What its rights are to be.
+def check_writable(path: Path, size: int, *, mode: int) -> None:
+    """Do all that `replace` does except the replacement, with so many bytes. Remove leftovers.
 
     Raises:
-        OSError: It could not be replaced.
+        OSError: `replace` would fail.
     """
-    _remove_leftovers(path.parent)
-    with _temporary(path, lambda: b"\0" * size, mode) as temporary:
-        temporary.unlink()
-        _refuse_mount_point(path, temporary)
+    remove_leftovers(path.parent)
+    with spare(path, size, mode=mode) as temporary:
+        _reject_mount_point(path, temporary)
     sync(path.parent)
+
+
+@contextlib.contextmanager
+def spare(path: Path, size: int, *, mode: int = 0o600) -> Iterator[Path]:
+    """Hold a temporary file beside a path for the length of a `with` block, to reserve its space."""
+    with _temporary(path, lambda: b"\0" * size, mode) as temporary:
+        yield temporary
+        temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(directory: Path) -> None:
+    """Remove the temporary files of killed processes."""
+    for path in directory.glob(f"{_PREFIX}*{_SUFFIX}"):
+        # It may be gone, in use, or another user's.
+        with contextlib.suppress(OSError), _opened(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK) as descriptor:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
 
 
 def read(path: Path) -> bytes:
-    """Give what is in a file.
+    """Return the content of a regular file.
 
     Raises:
-        OSError: It cannot be read, or is no file: nobody may ever write to a named pipe.
+        OSError: It cannot be read, or is not a regular file. Reading a named pipe could block forever.
     """
-    with opened(path, os.O_RDONLY | os.O_NONBLOCK) as descriptor:
+    with _opened(path, os.O_RDONLY | os.O_NONBLOCK) as descriptor:
         kind = os.fstat(descriptor).st_mode
         if stat.S_ISDIR(kind):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         if not stat.S_ISREG(kind):
-            raise OSError(errno.EINVAL, "it is no regular file")
+            raise OSError(errno.EINVAL, "it is not a regular file")
         with open(descriptor, "rb", closefd=False) as file:
             return file.read()
 
 
 def sync(directory: Path) -> None:
-    """Have the names in a directory outlive a crash."""
-    with opened(directory, os.O_RDONLY | os.O_DIRECTORY) as descriptor:
+    """Make the names in a directory survive a crash."""
+    with _opened(directory, os.O_RDONLY | os.O_DIRECTORY) as descriptor:
         _flush(descriptor)
 
 
+def make_directory(path: Path) -> None:
+    """Create a directory that only its owner can use, unless it exists. One of root's gets the owner of its parent."""
+    try:
+        path.mkdir(mode=0o700)
+    except FileExistsError:
+        if not path.is_dir():
+            raise
+        return
+    with _opened(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW) as descriptor:
+        if not os.listdir(descriptor):  # noqa: PTH208 - else the parent's owner has moved another directory there
+            _give_as_root(path.parent, descriptor)
+    sync(path.parent)
+
+
+def try_lock(path: Path) -> int | None:
+    """Lock a file, which is created if it does not exist.
+
+    Returns:
+        A descriptor for `unlock`; None if another process or thread has the lock.
+
+    Raises:
+        OSError: The file cannot be locked, or has several names: it could be another user's file.
+    """
+    while True:
+        with contextlib.ExitStack() as stack:
+            descriptor, created = _open_or_create(path)
+            stack.callback(os.close, descriptor)
+            if created:
+                os.fchmod(descriptor, stat.S_IRUSR | stat.S_IWUSR)  # whatever the umask
+                _give_as_root(path.parent, descriptor)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return None
+            links = os.fstat(descriptor).st_nlink
+            if links > 1:
+                raise OSError(errno.EMLINK, f"the lock {path} has several hard links: remove it")
+            if links:  # else the process that held the lock has removed the file
+                stack.pop_all()
+                return descriptor
+
+
+def unlock(descriptor: int) -> None:
+    """Release a lock of `try_lock`."""
+    fcntl.flock(descriptor, fcntl.LOCK_UN)  # closing is not enough: a child forked in between has the descriptor too
+    os.close(descriptor)
+
+
 @contextlib.contextmanager
-def opened(path: Path, flags: int, mode: int = 0o600) -> Iterator[int]:
-    """Open a file for the length of a `with` block."""
-    descriptor = os.open(path, flags, mode)
+def file_lock(path: Path, *, sleep: Callable[[float], object] = time.sleep) -> Iterator[None]:
+    """Hold a lock for a file for the length of a `with` block; wait for it if necessary.
+
+    The lock is a hidden file beside the file, and stays: the file itself is replaced, and other programs may lock its
+    directory.
+
+    Raises:
+        OSError: The lock cannot be used, or another process or thread holds it for too long.
+    """
+    lock = path.parent / f".{path.name}.incident-io-keys-lock"
+    for _ in range(round(_LOCK_TIMEOUT / _LOCK_INTERVAL)):
+        if (descriptor := try_lock(lock)) is not None:
+            break
+        sleep(_LOCK_INTERVAL)
+    else:
+        raise TimeoutError(errno.ETIMEDOUT, f"another process holds the lock {lock}; `fuser {lock}` prints its ID")
+    try:
+        yield
+    finally:
+        unlock(descriptor)
+
+
+def foreign_owned(directory: Path) -> list[Path]:
+    """Return one file of a directory for each owner and group that is not this process's. Ignores hidden files."""
+    found: dict[tuple[int, int], Path] = {}
+    for path in directory.glob("[!.]*"):
+        with contextlib.suppress(OSError):
+            status = path.stat(follow_symlinks=False)
+            # `replace` replaces a link, and not its target.
+            if stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode):
+                found[status.st_uid, status.st_gid] = path
+    found.pop((os.geteuid(), os.getegid()), None)
+    return list(found.values())
+
+
+def is_open_to(path: Path, rights: int) -> bool:
+    """Return whether a file's mode has some of these bits, such as `stat.S_IROTH`."""
+    return bool(stat.S_IMODE(path.stat().st_mode) & rights)
+
+
+@contextlib.contextmanager
+def _opened(path: Path, flags: int) -> Iterator[int]:
+    descriptor = os.open(path, flags | os.O_CLOEXEC)
     try:
         yield descriptor
     finally:
         os.close(descriptor)
 
 
-@contextlib.contextmanager
-def alone(path: Path, *, sleep: Callable[[float], object] = time.sleep) -> Iterator[None]:
-    """Have a file to oneself for the length of a `with` block, among all who ask.
-
-    Args:
-        path: The file. What is locked is a hidden one beside it, which stays: not the file, which is replaced, nor its
-            directory, which others may lock for reasons of their own.
-        sleep: Waits for so many seconds.
-
-    Raises:
-        OSError: It cannot be locked, or somebody else has it all the time.
-    """
-    lock = path.with_name(f".{path.name}.incident-io-keys-lock")
-    with opened(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK) as descriptor:
-        with contextlib.suppress(FileNotFoundError, PermissionError):  # who has the file can have its lock too
-            _give_to(_owner_of(path), descriptor)
-        _lock(lock, descriptor, sleep)
-        try:
-            yield
-        finally:
-            # Closing it does not do if a process was forked meanwhile: that has it open too.
-            fcntl.flock(descriptor, fcntl.LOCK_UN)
-
-
-def of_others(directory: Path) -> list[Path]:
-    """One file in a directory for each owner and group that is not ours. Hidden files do not count."""
-    found: dict[tuple[int, int], Path] = {}
-    for path in directory.glob("[!.]*"):
-        with contextlib.suppress(OSError):
-            # A link is replaced as a file is, and not what it points to.
-            kind = path.stat(follow_symlinks=False).st_mode
-            if stat.S_ISREG(kind) or stat.S_ISLNK(kind):
-                found[_owner_of(path)] = path
-    found.pop((os.geteuid(), os.getegid()), None)
-    return list(found.values())
-
-
-def is_open_to(path: Path, rights: int) -> bool:
-    """Whether others have some of these rights to a file, as in `stat.S_IROTH`."""
-    return bool(stat.S_IMODE(path.stat().st_mode) & rights)
+def _open_or_create(path: Path) -> tuple[int, bool]:
+    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    while True:
+        with contextlib.suppress(FileExistsError):
+            return os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600), True
+        with contextlib.suppress(FileNotFoundError):  # removed since
+            return os.open(path, flags), False
 
 
 @contextlib.contextmanager
 def _temporary(path: Path, content: Callable[[], bytes], mode: int) -> Iterator[Path]:
-    descriptor, temporary = _begun(path.parent)
+    descriptor, temporary = _make_temporary(path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            # Until all of it is there, nobody else can open it, whatever umask or list the directory has.
-            _drop_list(descriptor)
+            # Until it is complete, nobody else can open it, whatever the directory's default ACL.
+            with _no_acl():
+                os.removexattr(descriptor, _ACL)
             os.fchmod(descriptor, stat.S_IRUSR | stat.S_IWUSR)
             file.write(content())
             file.flush()
@@ -159,24 +222,26 @@ def _temporary(path: Path, content: Callable[[], bytes], mode: int) -> Iterator[
         raise
 
 
-def _put_new(temporary: Path, path: Path) -> None:
-    try:
-        os.link(temporary, path)
-    except FileExistsError:
-        raise
-    except OSError:  # not every file system has links
-        if os.path.lexists(path):
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
-        temporary.replace(path)
-    else:
-        temporary.unlink()
+def _make_temporary(directory: Path) -> tuple[int, Path]:
+    while True:
+        descriptor, name = tempfile.mkstemp(_SUFFIX, _PREFIX, directory)
+        try:
+            # The lock says that a process is writing the file. `remove_leftovers` may have removed it before that.
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        except BaseException:
+            os.close(descriptor)
+            Path(name).unlink(missing_ok=True)
+            raise
+        if os.fstat(descriptor).st_nlink:
+            return descriptor, Path(name)
+        os.close(descriptor)
 
 
 def _flush(descriptor: int) -> None:
     os.fsync(descriptor)
-    # macOS: fsync ends at the disk, which may keep it in a memory of its own.
+    # On macOS, fsync leaves the data in the cache of the disk.
     if hasattr(fcntl, "F_FULLFSYNC"):
-        with contextlib.suppress(OSError):  # not every file system can do that
+        with contextlib.suppress(OSError):  # not every file system supports it
             fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
 
 
@@ -184,92 +249,51 @@ def _give_rights(path: Path, descriptor: int, mode: int) -> None:
     try:
         old = path.stat(follow_symlinks=False)
     except FileNotFoundError:
-        os.fchmod(descriptor, mode)
-        return
-    # The owner first: the mode may give rights to a group, which until then is ours.
-    _give_to((old.st_uid, old.st_gid), descriptor)
-    if stat.S_IMODE(old.st_mode) == mode:
-        _copy_list(path, descriptor)
+        _give_as_root(path.parent, descriptor)
+    else:
+        # The owner first: until then, the mode would give rights to this process's group.
+        _give(old, descriptor)
+        acl = b""
+        if stat.S_IMODE(old.st_mode) == mode:
+            with _no_acl():
+                acl = os.getxattr(path, _ACL, follow_symlinks=False)
+        if acl:
+            os.setxattr(descriptor, _ACL, acl)
     os.fchmod(descriptor, mode)
 
 
-def _owner_of(path: Path) -> tuple[int, int]:
-    found = path.stat(follow_symlinks=False)
-    return found.st_uid, found.st_gid
+def _give_as_root(directory: Path, descriptor: int) -> None:
+    """Give a new file to its directory's owner, who could not use a file of root's."""
+    if os.geteuid() == 0:
+        _give(directory.stat(), descriptor)
 
 
-def _give_to(owner: tuple[int, int], descriptor: int) -> None:
+def _give(like: os.stat_result, descriptor: int) -> None:
     found = os.fstat(descriptor)
-    if owner != (found.st_uid, found.st_gid):
-        os.fchown(descriptor, *owner)
+    if (like.st_uid, like.st_gid) != (found.st_uid, found.st_gid):
+        os.fchown(descriptor, like.st_uid, like.st_gid)
 
 
-def _drop_list(descriptor: int) -> None:
-    if hasattr(os, "removexattr"):
-        try:
-            os.removexattr(descriptor, _LIST)
-        except OSError as error:
-            if not _says_that_there_is_none(error):
-                raise
-
-
-def _copy_list(path: Path, descriptor: int) -> None:
-    if hasattr(os, "getxattr"):
-        try:
-            rights = os.getxattr(path, _LIST, follow_symlinks=False)
-        except OSError as error:
-            if not _says_that_there_is_none(error):
-                raise
-        else:
-            os.setxattr(descriptor, _LIST, rights)
-
-
-def _says_that_there_is_none(error: OSError) -> bool:
-    return error.errno in (errno.ENODATA, errno.ENOTSUP)
-
-
-def _refuse_mount_point(path: Path, spare: Path) -> None:
-    # A file that is mounted on its own, as a container's may be, cannot be replaced. A link to it says so: its other
-    # failures (a file system without links, a file of somebody else's) say nothing.
+@contextlib.contextmanager
+def _no_acl() -> Iterator[None]:
+    """Ignore that a file, a file system or, like macOS, a system has no such access control list."""
     try:
-        os.link(path, spare, follow_symlinks=False)
+        yield
+    except AttributeError:
+        pass
+    except OSError as error:
+        if error.errno not in (errno.ENODATA, errno.ENOTSUP):
+            raise
+
+
+def _reject_mount_point(path: Path, temporary: Path) -> None:
+    # A file that is mounted on its own, as in a container, cannot be replaced. Linking it fails with EXDEV then. Other
+    # errors do not matter: not every file system has hard links.
+    temporary.unlink()
+    try:
+        os.link(path, temporary, follow_symlinks=False)
     except OSError as error:
         if error.errno == errno.EXDEV:
             raise OSError(errno.EBUSY, "it is mounted on its own: mount its directory instead") from None
     else:
-        spare.unlink(missing_ok=True)  # another process may have taken it for a leftover
-
-
-def _begun(directory: Path) -> tuple[int, Path]:
-    while True:
-        descriptor, name = tempfile.mkstemp(_SUFFIX, _PREFIX, directory)
-        try:
-            # The lock says that somebody writes it. Who removes leftovers may have come before it.
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        except OSError:
-            os.close(descriptor)
-            Path(name).unlink()
-            raise
-        if os.fstat(descriptor).st_nlink:
-            return descriptor, Path(name)
-        os.close(descriptor)
-
-
-def _lock(path: Path, descriptor: int, sleep: Callable[[float], object]) -> None:
-    for _ in range(round(_PATIENCE / _PAUSE)):
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            sleep(_PAUSE)
-        else:
-            return
-    message = f"somebody else has {path} locked for more than {_PATIENCE:g} s: see who that is (fuser {path})"
-    raise TimeoutError(errno.ETIMEDOUT, message)
-
-
-def _remove_leftovers(directory: Path) -> None:
-    for path in directory.glob(f"{_PREFIX}*{_SUFFIX}"):
-        # Gone by now, somebody's who writes it, or of another user.
-        with contextlib.suppress(OSError), opened(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK) as descriptor:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            path.unlink()
+        temporary.unlink(missing_ok=True)  # another process may have removed it as a leftover

@@ -1,21 +1,22 @@
-"""The journal: what was about to be done to which key, so that another process can finish it. Never a token.
+"""The journal: which operation was begun on which key, so that another process can complete it. It has no token.
 
-Each operation that is under way has a small file, which the process that is at it keeps locked. A line of it says what
-is about to be done; the last whole line counts. When all is done, the file goes.
+Each pending operation has a file. It is replaced as a whole, so that it is always complete. The process that works on
+it holds a lock on a second file. Both are removed when the operation is complete.
 """
 
 # No `from __future__ import annotations` here: msgspec would resolve `datetime` at its first decode, when freezegun may
 # have replaced it with a subclass that msgspec cannot decode.
 import contextlib
-import fcntl
 import hashlib
 import hmac
 import logging
 import os
 import secrets
 import stat
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, Literal, Self
+from types import TracebackType
+from typing import Annotated, Final, Literal, Self, TypeAlias
 from urllib.parse import quote
 
 import msgspec
@@ -30,23 +31,28 @@ from ._errors import KeyBusyError, StoreUnavailableError
 LOGGER: Final = logging.getLogger("incident_io_keys")
 
 _SUFFIX: Final = ".json"
+_LOCK_SUFFIX: Final = ".lock"
+_MODE: Final = stat.S_IRUSR | stat.S_IWUSR
+# Bytes. An entry is shorter, unless very many keys have the same name.
+_SIZE: Final = 4096
+
+
+Time: TypeAlias = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 @frozen
 class Fingerprint:
-    """Tells whether a token is a certain one, and nothing else: it leads back to no token."""
+    """A salted hash that recognizes a token and reveals nothing about it."""
 
     salt: str
     digest: str
 
     @classmethod
     def of(cls, token: Token) -> Self:
-        """Take the fingerprint of a token."""
         salt = secrets.token_hex(16)
         return cls(salt, _digest(salt, token))
 
     def fits(self, token: Token) -> bool:
-        """Whether it is of this token."""
         return hmac.compare_digest(self.digest, _digest(self.salt, token))
 
 
@@ -56,224 +62,216 @@ def _digest(salt: str, token: Token) -> str:
 
 @frozen(kw_only=True)
 class Entry:
-    """What is about to be done.
+    """An operation, as the journal has it.
 
     Attributes:
-        operation: What it is; `held` if nothing is, and the one place of the store has the token of this key.
+        operation: The operation. `held` is none: it says which key's token the store's single slot has.
         name: The name of the key.
-        began: When, by the clock of this machine.
-        key_id: The key; None if it is still to be created.
-        known: The keys that had the name before.
-        caller: The ID of the key that creates, if that is known.
-        issued_before: When the key's token had been issued last; None if that token was lost already.
-        issued: The token that was issued, once one was; the next thing that is done is to store it.
-        grace_period_minutes: For how long the previous token is to work.
+        began: When the operation began, by this machine's clock.
+        key_id: The ID of the key; None if it is to be created.
+        known: The IDs of the keys that had the name before the create.
+        caller: The ID of the calling key, if known.
+        issued_before: When the key's token was last issued before; None if the store may not have that token.
+        issued: The fingerprint of the issued token, once there is one.
+        grace_period_minutes: The minutes for which the previous token keeps working.
     """
 
     operation: Literal["create", "rotate", "held"]
     name: str
-    began: datetime
+    began: Time
     key_id: str | None = None
     known: tuple[str, ...] = ()
     caller: str | None = None
-    issued_before: datetime | None = None
+    issued_before: Time | None = None
     issued: Fingerprint | None = None
     grace_period_minutes: int = 0
 
 
-class Opened:
-    """The file of one operation, locked.
+class JournalFile:
+    """The file of one operation, locked. A `with` block releases it.
+
+    Its methods raise StoreUnavailableError if the journal cannot be written.
 
     Attributes:
         path: The file.
+        entry: Its entry; None if there is no file.
     """
 
-    def __init__(self, path: Path, descriptor: int) -> None:
+    def __init__(self, path: Path, lock: int) -> None:
         self.path = path
-        self._descriptor = descriptor
-        self._size = 0
-        self._released = False
+        self.entry: Entry | None = None
+        self._lock: int | None = lock
+        self._process = os.getpid()
+        self._previous: Entry | None = None
 
-    def read(self) -> Entry | None:
-        """What was about to be done; None if it was not even written down, so that nothing was done.
+    def begin(self, entry: Entry) -> None:
+        """Write the entry of a request that is about to be sent. If that fails, the previous entry is restored."""
+        self._previous = self.entry
+        try:
+            self.write(entry)
+        except BaseException:
+            self.rollback()
+            raise
 
-        Raises:
-            StoreUnavailableError: It cannot be understood.
-        """
-        return read(self.path)
-
-    def __del__(self) -> None:
-        self.release()  # of one that was opened for somebody who was interrupted
+    def rollback(self) -> None:
+        """Restore the entry of before `begin`, since the request was rejected or not sent."""
+        with contextlib.suppress(StoreUnavailableError):  # then `resume` finds that nothing happened
+            if self._previous is None:
+                self._remove()
+            else:
+                self.write(self._previous)
 
     def write(self, entry: Entry) -> None:
-        """Write down what is about to be done, so that it outlives a crash.
+        with _journal_errors(self.path):
+            self._check_lock()
+            # freezegun replaces datetime with a subclass, which needs the hook.
+            content = msgspec.json.encode(entry, enc_hook=datetime.isoformat)
+            _files.replace(self.path, lambda: content, mode=_MODE)
+        self.entry = entry
 
-        Raises:
-            StoreUnavailableError: Somebody removed the file.
-        """
-        if not os.fstat(self._descriptor).st_nlink:
-            raise StoreUnavailableError(f"somebody removed {self.path} while it was used")
-        self._size = os.fstat(self._descriptor).st_size
-        # A line of its own also where the one before was cut off.
-        # freezegun replaces datetime with a subclass, which needs the hook.
-        line = b"\n%b\n" % msgspec.json.encode(entry, enc_hook=datetime.isoformat)
-        while line:
-            line = line[os.write(self._descriptor, line) :]
-        os.fsync(self._descriptor)
-        _files.sync(self.path.parent)
-
-    def withdraw(self) -> None:
-        """Take back what was written last: it was refused. What was left before that counts again."""
-        os.ftruncate(self._descriptor, self._size)
-        os.fsync(self._descriptor)
-
-    def done(self, held: Entry | None = None) -> None:
-        """Nothing is left to do. Saying so again is no harm to what another process has by the same name since."""
-        if not os.fstat(self._descriptor).st_nlink:
-            return
+    def complete(self, held: Entry | None = None) -> None:
+        """Remove the entry, or replace it with one that says whose token the single slot has."""
         try:
-            if held is not None:
-                os.ftruncate(self._descriptor, 0)
+            if held is None:
+                self._remove()
+            else:
                 self.write(held)
-                return
-            self.path.unlink(missing_ok=True)
-            _files.sync(self.path.parent)
-        except OSError as error:  # then `resume` will find that all is done
-            LOGGER.warning("the journal keeps %s, of which nothing is left to do: %s", self.path, error.strerror)
+        except StoreUnavailableError as error:  # then `resume` finds that the operation is complete
+            LOGGER.warning("%s; the operation is complete", error)
+
+    @contextlib.contextmanager
+    def room(self) -> Iterator[None]:
+        """Hold the space that the operation needs in the journal, while the token store is checked."""
+        with _journal_errors(self.path), _files.spare(self.path, _SIZE), _files.spare(self.path, _SIZE):
+            yield
 
     def release(self) -> None:
-        """Let another process have it, if anything is left to do."""
-        if self._released:
+        """Release the lock. Another process can complete the operation, if it is still pending."""
+        lock, self._lock = self._lock, None
+        if lock is None:
             return
-        self._released = True
-        found = os.fstat(self._descriptor)
-        # Once it is gone, another process may have one of the same name.
-        if found.st_nlink and not found.st_size:
+        if self._process != os.getpid():  # a forked child must not release the lock of its parent
+            os.close(lock)
+            return
+        if os.fstat(lock).st_nlink:
             with contextlib.suppress(OSError):
-                self.path.unlink()
-        # Closing it does not do if a process was forked meanwhile: that has it open too.
-        fcntl.flock(self._descriptor, fcntl.LOCK_UN)
-        os.close(self._descriptor)
+                _lock_path(self.path).unlink()
+        _files.unlock(lock)
+
+    def _remove(self) -> None:
+        with _journal_errors(self.path):
+            self._check_lock()
+            self.path.unlink(missing_ok=True)
+            _files.sync(self.path.parent)
+        self.entry = None
+
+    def _check_lock(self) -> None:
+        if self._lock is None or not os.fstat(self._lock).st_nlink:
+            raise StoreUnavailableError(f"somebody removed the lock of {self.path}", entry=self.path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.release()
+
+    def __del__(self) -> None:
+        self.release()  # an interrupt can come before the `with` block begins
 
 
-def read(path: Path) -> Entry | None:
-    """What a file of the journal says; None if it says nothing.
-
-    Raises:
-        StoreUnavailableError: It cannot be understood.
-    """
-    found = None
-    for line in path.read_bytes().splitlines():
-        try:
-            found = msgspec.json.decode(line, type=Entry)
-        except msgspec.ValidationError:
-            message = f"another version of this package wrote {path}: finish it with that one"
-            raise StoreUnavailableError(message) from None
-        except (msgspec.DecodeError, ValueError):  # no JSON, or no UTF-8
-            continue  # cut off: it was never acted on
-    return found
+def read_entry(path: Path) -> Entry | None:
+    """Return the entry of a file of the journal; None if there is no file; raise if it is damaged."""
+    try:
+        return msgspec.json.decode(_files.read(path), type=Entry)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        reason = f"is damaged or cannot be read: {error.strerror}"
+    except msgspec.ValidationError:
+        reason = "was written by another version of this package: complete its operation with that version"
+    except (msgspec.DecodeError, UnicodeError):
+        reason = "is damaged"
+    raise StoreUnavailableError(f"the journal file {path} {reason}", entry=path)
 
 
 class Journal:
-    """A directory with what is under way, and what was left.
+    """A directory with the files of pending operations; for a store with a single slot, with one file.
 
-    Args:
-        directory: The directory.
-        single_slot: Whether the store has one place, so that there is one file, and one operation at a time.
+    Its methods raise StoreUnavailableError if it cannot be used or a file is damaged, and KeyBusyError if another
+    process or thread has the file.
     """
 
     def __init__(self, directory: Path, *, single_slot: bool) -> None:
         self._directory = directory
-        self._one_place = single_slot
+        self._single_slot = single_slot
 
-    def begin_create(self) -> Opened:
-        """Begin to create a key.
-
-        Raises:
-            KeyBusyError: Somebody is at the one place of the store.
-        """
+    def begin_create(self) -> JournalFile:
         return self._begin(f"create-{secrets.token_hex(8)}")
 
-    def begin_rotation(self, key_id: str) -> Opened:
-        """Begin to rotate a key.
-
-        Raises:
-            KeyBusyError: Somebody else is at it.
-        """
+    def begin_rotation(self, key_id: str) -> JournalFile:
         return self._begin(f"rotate-{quote(key_id, safe='', errors='surrogatepass')}")
 
-    def creates(self, name: str) -> list[Path]:
-        """The files of the creates of that name that are under way or were left."""
-        found = []
+    def pending_create(self, name: str) -> Path | None:
+        """Return the file of a pending create of this name, if any; raise if one is damaged and its name unknown."""
         for path in self.paths():
-            # Gone by now, or of another version.
-            with contextlib.suppress(OSError, StoreUnavailableError):
-                entry = read(path)
-                if entry is not None and (entry.operation, entry.name) == ("create", name):
-                    found.append(path)
-        return found
+            if path.name.startswith("create-"):
+                entry = read_entry(path)
+                if entry is not None and entry.name == name:
+                    return path
+        return None
 
     def paths(self) -> list[Path]:
-        """The files of all that is under way or was left.
-
-        Raises:
-            StoreUnavailableError: There cannot be any: the directory around them is not there.
-        """
+        """Return the files of all operations. A file may not exist yet, or no longer."""
         if not self._directory.parent.is_dir():
-            raise StoreUnavailableError(f"there is no directory {self._directory.parent}, which is to have the journal")
+            raise StoreUnavailableError(f"the directory {self._directory.parent} of the journal does not exist")
+        with _journal_errors(self._directory):
+            try:
+                self._check_rights()
+                # Path.glob would return nothing for a directory that cannot be read.
+                found = [path for path in self._directory.iterdir() if path.suffix in (_SUFFIX, _LOCK_SUFFIX)]
+                # A process that was killed before it wrote an entry leaves a lock file only.
+                return sorted({path.with_suffix(_SUFFIX) for path in found})
+            except FileNotFoundError:
+                return []
+
+    def open(self, path: Path) -> JournalFile:
+        """Lock a file of `paths`."""
+        with _journal_errors(path):
+            _files.remove_leftovers(self._directory)
+            lock = _files.try_lock(_lock_path(path))
+        if lock is None:
+            message = f"another process or thread is working on this key (journal file {path}): wait until it has ended"
+            raise KeyBusyError(message, entry=path)
+        operation = JournalFile(path, lock)
         try:
+            operation.entry = read_entry(path)
+        except BaseException:
+            operation.release()
+            raise
+        return operation
+
+    def _begin(self, name: str) -> JournalFile:
+        with _journal_errors(self._directory):
+            _files.make_directory(self._directory)
             self._check_rights()
-            # Not glob, which finds nothing where it may not look.
-            return sorted(path for path in self._directory.iterdir() if path.suffix == _SUFFIX)
-        except FileNotFoundError:
-            return []
-
-    def open(self, path: Path) -> Opened | None:
-        """Open what was left.
-
-        Returns:
-            The file; None if it is gone by now.
-
-        Raises:
-            KeyBusyError: Somebody is at it.
-        """
-        try:
-            return self._locked(path, 0)
-        except FileNotFoundError:
-            return None
-
-    def _begin(self, name: str) -> Opened:
-        if self._one_place:
-            name = "place"
-        if not self._directory.exists():
-            self._directory.mkdir(mode=0o700, exist_ok=True)
-            _files.sync(self._directory.parent)
-        self._check_rights()
-        return self._locked(self._directory / f"{name}{_SUFFIX}", os.O_CREAT)
-
-    def _locked(self, path: Path, create: int) -> Opened:
-        while True:
-            flags = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
-            descriptor = os.open(path, flags | create, 0o600)
-            if self._lock(path, descriptor):
-                return Opened(path, descriptor)
+        return self.open(self._directory / f"{'slot' if self._single_slot else name}{_SUFFIX}")
 
     def _check_rights(self) -> None:
-        # Who writes an entry decides which key is rotated.
+        # Whoever can write an entry decides which key is rotated.
         if _files.is_open_to(self._directory, stat.S_IWGRP | stat.S_IWOTH):
-            raise StoreUnavailableError(f"others can write to {self._directory}: take that from them (chmod go-w)")
+            raise StoreUnavailableError(f"other users can write to {self._directory}: run chmod go-w on it")
 
-    def _lock(self, path: Path, descriptor: int) -> bool:
-        """Lock a file. Returns whether it is still there: who had it before may have been done with it."""
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(descriptor)
-            if not isinstance(error, BlockingIOError):
-                raise
-            message = f"another process or thread is at this key, by {path}: look again when it is done"
-            raise KeyBusyError(message, entry=path) from None
-        if os.fstat(descriptor).st_nlink:
-            return True
-        os.close(descriptor)
-        return False
+
+def _lock_path(path: Path) -> Path:
+    return path.with_suffix(_LOCK_SUFFIX)
+
+
+@contextlib.contextmanager
+def _journal_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        message = f"the journal {path} cannot be used: {error.strerror or type(error).__name__}"
+        raise StoreUnavailableError(message, entry=path) from None

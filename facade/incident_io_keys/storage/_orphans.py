@@ -1,10 +1,10 @@
-"""Finds the key that a create may have left whose answer was lost, and adopts or deletes it."""
+"""Finds the key that a create may have made whose response was lost, and rotates or deletes it."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Coroutine, Iterable
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Literal, overload
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal, TypeAlias, overload
 
 from incident_io_keys_generated.models import AccountRole, APIKey, TeamRole
 
@@ -13,96 +13,83 @@ from ..async_client import AsyncKeysClient
 from ..client import KeysClient
 from ..errors import Problem
 from ..tokens import IssuedKey
-from ._errors import StorageError
-from ._runner import Client, Steps, api, check_client, every_key, run_with
+from ._adapters import Api, check_client
+from ._errors import AmbiguousOrphanError
+from ._runner import Client, run
 from ._validation import check_instant
 
-# By so much the clocks of this machine and of the API may differ.
+Known: TypeAlias = Iterable[str] | None
+
+# The clocks of this machine and of the API may differ by this much.
 SKEW: Final = timedelta(minutes=5)
 
 
-def utc(instant: datetime) -> datetime:
-    """An instant of the API's, which are in UTC also where they do not say so."""
-    return instant if instant.tzinfo is not None else instant.replace(tzinfo=UTC)
-
-
-def manages(key: APIKey) -> bool:
-    """Whether a key may call this resource at all."""
+def can_manage_keys(key: APIKey) -> bool:
+    """Return whether a key has the role `api_keys_manage`, in the account or a team, so that it can be a caller."""
     names = {role.name for role in (*key.roles, *key.team_roles)}
     return not names.isdisjoint({AccountRole.API_KEYS_MANAGE, TeamRole.API_KEYS_MANAGE})
 
 
 def check_caller(outcome: str, caller: str | None, keys: Iterable[APIKey]) -> None:
-    """See whether a key can be the one that calls, if one is named.
-
-    Raises:
-        InvalidRequestError: It cannot.
-    """
-    if caller is not None and not any(key.id == caller and manages(key) for key in keys):
-        problem = Problem(
-            "caller", "is no key that may manage keys", "give the ID of the key whose token the client has"
-        )
+    """Raise InvalidRequestError if a key is given that cannot be the caller."""
+    if caller is not None and not any(key.id == caller and can_manage_keys(key) for key in keys):
+        problem = Problem("caller", "is not a key that can manage keys", "pass the ID of the key that the client uses")
         raise_if_invalid(outcome, [problem])
 
 
 def candidates(
     keys: Iterable[APIKey], *, name: str, since: datetime, known: Collection[str] | None, caller: str | None
 ) -> list[APIKey]:
-    """The keys that a create may have left, the oldest first: `find_orphans` says what the arguments are."""
+    """Return the keys that a create can have made, the oldest first. `find_orphans` describes the arguments."""
     found = [
         key
         for key in keys
         if key.name == name
         and key.id not in (known or ())
-        and since - utc(key.created_at) <= SKEW
-        # A key that a person made in the dashboard was not made by a call.
+        and since - key.created_at <= SKEW
+        # A person created the key in the dashboard.
         and (key.creator.api_key is not None or key.creator.user is None)
         and (caller is None or key.creator.api_key is None or key.creator.api_key.id == caller)
     ]
-    return sorted(found, key=lambda key: utc(key.created_at))
+    return sorted(found, key=lambda key: key.created_at)
 
 
 @overload
 def find_orphans(
-    client: KeysClient, *, name: str, since: datetime, known: Iterable[str] | None = None, caller: str | None = None
+    client: KeysClient, *, name: str, since: datetime, known: Known = None, caller: str | None = None
 ) -> list[APIKey]: ...
 @overload
 def find_orphans(
-    client: AsyncKeysClient,
-    *,
-    name: str,
-    since: datetime,
-    known: Iterable[str] | None = None,
-    caller: str | None = None,
+    client: AsyncKeysClient, *, name: str, since: datetime, known: Known = None, caller: str | None = None
 ) -> Coroutine[Any, Any, list[APIKey]]: ...
 def find_orphans(
-    client: Client, *, name: str, since: datetime, known: Iterable[str] | None = None, caller: str | None = None
+    client: Client, *, name: str, since: datetime, known: Known = None, caller: str | None = None
 ) -> list[APIKey] | Coroutine[Any, Any, list[APIKey]]:
-    """Find the keys that a create may have left which failed with `may_have_applied`.
+    """Find the keys that a create can have made which failed with `may_have_applied`.
 
-    That the API does not list a key now does not say that it will not: a request may still be under way, and a new key
-    may be listed late.
+    If the API lists no key now, it may still list one later: the request may still be in progress.
 
     API: `GET /v1/api_keys` (https://docs.incident.io/api-reference/api-keys-v1/list).
 
     Args:
-        client: The client that the create was called with, or another one of the same key. With an async one, await
-            what this returns.
-        name: The name that was given to the create.
-        since: When it was called, by the clock of this machine, with its time zone. That may differ from the API's by
+        client: The client that called `create`, or another client of the same key. With an async client, await the
+            result.
+        name: The name that `create` was called with.
+        since: When `create` was called, by this machine's clock, with its time zone. The clock of the API may differ by
             five minutes.
-        known: The IDs of keys that were there before, if you know them; they are left out.
-        caller: The ID of the key that calls, if you know it; keys that another key made are left out.
+        known: The IDs of keys that existed before, if you know them. They are ignored.
+        caller: The ID of the calling key, if you know it. Keys that other keys created are ignored.
 
     Returns:
-        Keys of that name, made since, and not by a person in the dashboard; the oldest first.
+        The keys of that name that were created since then, and not by a person in the dashboard; the oldest first.
 
     Raises:
-        InvalidRequestError: Arguments cannot be used.
+        InvalidRequestError: Arguments are invalid.
         IncidentIOError: The keys could not be listed.
     """
-    listed = _check("find_orphans", client, name, since, known, caller, [])
-    return run_with(client, _find(client, name, since, listed, caller))  # type: ignore[no-any-return]
+    problems: list[Problem] = []
+    ids = _check("find_orphans", client, ("list",), name, since, known, caller, problems)
+    return run(client, lambda api: _find(api, name, since, ids, caller))  # type: ignore[no-any-return]
 
 
 @overload
@@ -112,7 +99,7 @@ def recover_orphan(
     name: str,
     since: datetime,
     by: Literal["rotate"],
-    known: Iterable[str] | None = None,
+    known: Known = None,
     caller: str | None = None,
 ) -> IssuedKey | None: ...
 @overload
@@ -122,7 +109,7 @@ def recover_orphan(
     name: str,
     since: datetime,
     by: Literal["delete"],
-    known: Iterable[str] | None = None,
+    known: Known = None,
     caller: str | None = None,
 ) -> APIKey | None: ...
 @overload
@@ -132,7 +119,7 @@ def recover_orphan(
     name: str,
     since: datetime,
     by: Literal["rotate"],
-    known: Iterable[str] | None = None,
+    known: Known = None,
     caller: str | None = None,
 ) -> Coroutine[Any, Any, IssuedKey | None]: ...
 @overload
@@ -142,7 +129,7 @@ def recover_orphan(
     name: str,
     since: datetime,
     by: Literal["delete"],
-    known: Iterable[str] | None = None,
+    known: Known = None,
     caller: str | None = None,
 ) -> Coroutine[Any, Any, APIKey | None]: ...
 def recover_orphan(
@@ -151,77 +138,82 @@ def recover_orphan(
     name: str,
     since: datetime,
     by: Literal["rotate", "delete"],
-    known: Iterable[str] | None = None,
+    known: Known = None,
     caller: str | None = None,
 ) -> IssuedKey | APIKey | Coroutine[Any, Any, IssuedKey | APIKey | None] | None:
-    """Adopt or delete the key that a create left which failed with `may_have_applied`.
+    """Rotate or delete the key that a create made which failed with `may_have_applied`.
 
-    It touches one key alone, and none of which it is not sure that the create made it: of several, and of one that is
-    older than the call by the API's clock, it only tells. The latter can be meant if you give `known`.
+    It changes a key only if no other key can be the one, and if the key is not older than the call by the API's clock
+    (unless you pass `known`).
 
     Args:
         client: As for `find_orphans`.
         name: As for `find_orphans`.
         since: As for `find_orphans`.
-        by: `rotate` gives the key a token that you get, and ends the one that was lost; `delete` removes the key.
-        known: As for `find_orphans`. Give it if there may be others of that name: with it, a clock that is late at the
-            API does not matter, and without it, one that is early can make an older key look like the new one.
+        by: `rotate` issues a new token and revokes the lost one immediately; `delete` deletes the key.
+        known: As for `find_orphans`. Pass it if other keys can have this name: if the API's clock is behind, the key
+            is recognized only with it; if the API's clock is ahead, an older key can look like the new one without it.
         caller: As for `find_orphans`.
 
     Returns:
-        The key and its token, or the key that was deleted; None if the create left none that is listed.
+        The key and its token, or the deleted key; None if no such key is listed.
 
     Raises:
-        InvalidRequestError: Arguments cannot be used.
-        StorageError: It cannot be told which key it is. Nothing was changed.
-        IncidentIOError: What `list`, `rotate` or `delete` raises. Calling this again is safe.
+        InvalidRequestError: Arguments are invalid.
+        AmbiguousOrphanError: It is not certain which key was created. Nothing was changed.
+        IncidentIOError: What `list`, `rotate` or `delete` raises. Calling this function again is safe.
     """
     problems: list[Problem] = []
     if by not in ("rotate", "delete"):
         problems.append(Problem("by", "takes 'rotate' or 'delete'"))
-    listed = _check("recover_orphan", client, name, since, known, caller, problems)
-    return run_with(client, _recover(client, name, since, listed, caller, by))  # type: ignore[no-any-return]
+    ids = _check("recover_orphan", client, ("list", "rotate", "delete"), name, since, known, caller, problems)
+    return run(client, lambda api: _recover(api, name, since, ids, caller, by))  # type: ignore[no-any-return]
 
 
 def _check(
-    what: str, client: object, name: object, since: object, known: object, caller: object, problems: list[Problem]
+    function: str,
+    client: object,
+    methods: tuple[str, ...],
+    name: object,
+    since: object,
+    known: object,
+    caller: object,
+    problems: list[Problem],
 ) -> frozenset[str] | None:
-    check_client(client, problems)
+    check_client(client, problems, *methods)
     check_text("name", name, problems, low=1)
     check_instant("since", since, problems)
     listed = None if known is None else check_list("known", known, problems) or []
-    # What is no ID, such as a key, would leave nothing out.
+    # An `APIKey`, for example, would match no ID.
     ids = [check_text(f"known[{index}]", each, problems, low=1) for index, each in enumerate(listed or ())]
     if caller is not None:
         check_text("caller", caller, problems, low=1)
-    raise_if_invalid(f"{what} did nothing", problems)
+    raise_if_invalid(f"{function} did nothing", problems)
     return None if listed is None else frozenset(ids)
 
 
-def _find(
-    client: Client, name: str, since: datetime, known: frozenset[str] | None, caller: str | None
-) -> Steps[list[APIKey]]:
-    keys = yield from api(every_key, client)
-    check_caller("nothing was looked for", caller, keys)
+def _find(api: Api, name: str, since: datetime, known: frozenset[str] | None, caller: str | None) -> list[APIKey]:
+    keys = api.list()
+    check_caller("find_orphans found nothing", caller, keys)
     return candidates(keys, name=name, since=since, known=known, caller=caller)
 
 
 def _recover(
-    client: Client, name: str, since: datetime, known: frozenset[str] | None, caller: str | None, by: str
-) -> Steps[IssuedKey | APIKey | None]:
-    found = yield from _find(client, name, since, known, caller)
+    api: Api, name: str, since: datetime, known: frozenset[str] | None, caller: str | None, by: str
+) -> IssuedKey | APIKey | None:
+    found = _find(api, name, since, known, caller)
     if not found:
         return None
-    which = ", ".join(key.id for key in found)
+    ids = tuple(key.id for key in found)
     if len(found) > 1:
-        raise StorageError(f"{len(found)} keys could be the one that was created, and none was changed: {which}")
+        message = f"{len(found)} keys can be the one that was created: {', '.join(ids)}; none was changed"
+        raise AmbiguousOrphanError(message, candidates=ids)
     [key] = found
-    if known is None and utc(key.created_at) < since:
-        message = (
-            f"the key {which} was made before the call, by the API's clock, and was not changed: if it is the one,"
-        )
-        raise StorageError(f"{message} give `known`, the IDs of the keys that were there before", key_id=key.id)
+    if known is None and key.created_at < since:
+        message = f"the key {key.id} was created before the call, by the API's clock; it was not changed"
+        suggestion = "if it is the one, pass `known`, the IDs of the keys that existed before"
+        raise AmbiguousOrphanError(f"{message}: {suggestion}", key_id=key.id, candidates=ids)
     if by == "delete":
-        yield from api(client.delete, key.id)
+        api.delete(key.id)
         return key
-    return (yield from api(client.rotate, key.id, grace_period_minutes=0))  # type: ignore[no-any-return]
+    return api.rotate(key.id, 0)

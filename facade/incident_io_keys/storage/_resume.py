@@ -1,11 +1,12 @@
-"""Finishes what an earlier process left, or tells what to do.
+"""`resume`: completes the operations that earlier processes left pending, or says what a person must do.
 
-What happened is put together from three: the journal says what was asked for, and which token came of it; the API says
-whether the key is there, and when its token was issued last; the store has that token, or another one.
+Three sources tell what happened: the journal has the request and the fingerprint of the issued token; the API has the
+key and the time when its last token was issued; the token store has that token, or another one.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,39 +21,37 @@ from ..async_client import AsyncKeysClient
 from ..client import KeysClient
 from ..errors import IncidentIOError, NotFoundError, Problem
 from ..tokens import Token
-from ._errors import token_of
-from ._into import check_store
-from ._issue import adoption, cross_out, is_accepted, journal_of, left_by, rotation_of, single_slot
-from ._journal import Entry, Opened
-from ._orphans import SKEW, utc
-from ._runner import Client, Steps, api, check_client, every_key, load, local, run_with
+from ._adapters import Api, SafeStore, check_call
+from ._creation import adopt, created_by
+from ._errors import StorageError, StoreUnavailableError, token_of
+from ._journal import Entry, Journal, JournalFile, read_entry
+from ._orphans import SKEW
+from ._rotation import rotate_shown
+from ._runner import Client, run
+from ._saving import SETTLE_TIME, complete, is_accepted, journal_of
 from ._store import TokenStore
-from ._validation import check_instant
+from ._validation import check_instant, check_path
 
-# After so long, what was asked for has happened or will not: a request has an end, and so has the time until all of the
-# API knows of it.
-SETTLED: Final = timedelta(minutes=5)
-
-# A key whose token was issued later than that after it was made has been rotated since.
-_AT_ONCE: Final = timedelta(seconds=10)
+# A key whose token was issued later than this after its creation was rotated since.
+_SAME_TIME: Final = timedelta(seconds=10)
 _EVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
 @frozen(kw_only=True)
 class ResumeResult:
-    """What came of an operation that an earlier process left.
+    """What became of a pending operation.
 
     Attributes:
-        status: `completed`: the store has a token that the API accepts. `nothing_to_do`: nothing had to be done.
-            `pending`: something is left to do, and the journal has it still.
-        hint: What was found, and what to do if something is left to do.
-        entry: The file of the journal; it is gone unless the status is `pending`.
-        operation: What it was; None if it had not begun.
+        status: `completed`: the token store has a token that the API accepts. `nothing_to_do`: the request had not
+            taken effect, or the key no longer exists. `pending`: something is left to do, and the journal keeps it.
+        hint: What was found, and what to do if the status is `pending`.
+        entry: The file of the journal. It no longer exists unless the status is `pending`.
+        operation: The operation; None if the file cannot be read.
         name: The name of the key.
-        key_id: Its ID, where it is known.
+        key_id: The ID of the key, if known.
         began: When the operation began.
-        retry_at: From when on `resume` can tell more; None if that is no matter of time.
-        error: What stood in the way, if something did.
+        retry_at: From when on `resume` can find out more; None if waiting does not help.
+        error: What prevented `resume` from completing the operation, if something did.
     """
 
     status: Literal["completed", "nothing_to_do", "pending"]
@@ -67,7 +66,7 @@ class ResumeResult:
 
     @property
     def token(self) -> Token | None:
-        """The token that was issued meanwhile and found no place, if one was: it is the error's."""
+        """The token that was issued and could not be stored, if any: that of `error`."""
         return token_of(self.error)
 
 
@@ -80,180 +79,221 @@ def resume(
 def resume(
     client: Client, store: TokenStore, *, now: datetime | None = None
 ) -> list[ResumeResult] | Coroutine[Any, Any, list[ResumeResult]]:
-    """Finish what earlier processes left that used the same journal, or tell what to do.
+    """Complete the operations that earlier processes left pending in a token store's journal.
 
-    A token that a rotation issued and the store does not have is replaced by rotating again, with the same grace
-    period; a key that a create left without a token in the store is rotated, its lost token ending at once. What is
-    under way in another process is left alone. Run it when a service starts, and after each error with
-    `may_have_applied`.
+    If the store does not have the token of a rotation, the key is rotated again, with the same grace period. If it does
+    not have the token of a create, the key is rotated without a grace period, which revokes the lost token. Operations
+    of running processes are left alone. Call it when a service starts, and after each error with `may_have_applied`.
 
     Args:
-        client: A client of the key that was used, or of another one that may do the same. With an async one, await what
-            this returns.
-        store: The store that was used.
-        now: What time it is, with its time zone; the time of this machine if it is not given. What was asked for less
-            than five minutes ago and has not happened may still happen, and stays open.
+        client: A client of the key that began the operations, or of one with the same rights. With an async client,
+            await the result.
+        store: The token store of the operations.
+        now: The current time, with its time zone; by default this machine's. A request of the last five minutes that
+            has not taken effect may still do so: its operation stays pending.
 
     Returns:
-        What came of each operation; nothing if nothing was left.
+        A result for each operation; an empty list if none is pending.
 
     Raises:
-        InvalidRequestError: Arguments cannot be used.
+        InvalidRequestError: Arguments are invalid.
         StoreUnavailableError: The journal cannot be read. Nothing was done.
     """
     problems: list[Problem] = []
-    check_client(client, problems)
-    check_store(store, problems)
     if now is not None:
         check_instant("now", now, problems)
-    raise_if_invalid("nothing was resumed", problems)
-    return run_with(client, _resume(client, store, now or datetime.now(UTC)))  # type: ignore[no-any-return]
+    check_call("nothing was resumed", client, ("list", "show", "rotate", "with_token"), store, problems)
+    time = now or datetime.now(UTC)
+    return run(client, lambda api: _resume(api, SafeStore(store), time))  # type: ignore[no-any-return]
 
 
-def _resume(client: Client, store: TokenStore, now: datetime) -> Steps[list[ResumeResult]]:
-    journal, found = journal_of(store), []
-    for path in (yield from local(journal.paths)):
+def pending_operations(journal: str | os.PathLike[str]) -> list[ResumeResult]:
+    """List the pending operations of a journal, those of running processes too. It changes nothing and calls no API.
+
+    Args:
+        journal: The directory of the journal, such as `store.journal`.
+
+    Returns:
+        A result with the status `pending` for each operation.
+
+    Raises:
+        InvalidRequestError: `journal` is not a path.
+        StoreUnavailableError: The directory does not exist or cannot be read.
+    """
+    problems: list[Problem] = []
+    directory = check_path("journal", journal, problems)
+    raise_if_invalid("pending_operations read nothing", problems)
+    if not directory.is_dir():
+        raise StoreUnavailableError(f"there is no journal {directory}")
+    found = []
+    for path in Journal(directory, single_slot=False).paths():
         try:
-            opened = yield from local(journal.open, path)
-        except IncidentIOError as error:
-            found.append(ResumeResult(status="pending", hint=str(error), entry=path, error=error))
+            entry = read_entry(path)
+        except StoreUnavailableError as error:
+            found.append(_unreadable(error, path))
             continue
-        if opened is None:
-            continue
-        try:
-            if (resumed := (yield from _one(client, store, opened, now))) is not None:
-                found.append(resumed)
-        finally:
-            opened.release()
+        if entry is not None and entry.operation != "held":
+            hint = "the operation is pending: resume(client, store) completes it"
+            found.append(ResumeResult(status="pending", hint=hint, entry=path, **_about(entry)))
     return found
 
 
-def _one(client: Client, store: TokenStore, opened: Opened, now: datetime) -> Steps[ResumeResult | None]:
-    path, about = opened.path, dict[str, Any]()
-    try:
-        entry = yield from local(opened.read)
-        if entry is None:
-            yield from local(opened.done)
-            return ResumeResult(status="nothing_to_do", hint="nothing had been asked for yet", entry=path)
-        if entry.operation == "held":
-            return None
-        about = {"operation": entry.operation, "name": entry.name, "began": entry.began, "key_id": entry.key_id}
-        found = yield from (_create if entry.operation == "create" else _rotate)(client, store, opened, entry, now)
-        if found.in_place is not None:
-            about["key_id"] = found.in_place
-            yield from cross_out(store, opened, entry.name, found.in_place)
-        elif found.status == "nothing_to_do":
-            yield from local(opened.done)
-    except IncidentIOError as failure:
-        hint = f"run resume again once this is mended: {failure}"
-        return ResumeResult(status="pending", hint=hint, entry=path, error=failure, **about)
-    return ResumeResult(status=found.status, hint=found.hint, entry=path, retry_at=found.retry_at, **about)
+def _resume(api: Api, store: SafeStore, now: datetime) -> list[ResumeResult]:
+    journal, results = journal_of(store), []
+    for path in journal.paths():
+        try:
+            operation = journal.open(path)
+        except StorageError as error:
+            results.append(_unreadable(error, path))
+            continue
+        with operation:
+            if operation.entry is not None and operation.entry.operation != "held":
+                results.append(_resume_one(api, store, operation, operation.entry, now))
+    return results
+
+
+def _unreadable(error: StorageError, path: Path) -> ResumeResult:
+    hint = str(error)
+    if isinstance(error, StoreUnavailableError):
+        hint += "; find out whether the token store has a working token of each key, rotate those without, then remove"
+        hint += " this file"
+    return ResumeResult(status="pending", hint=hint, entry=path, error=error)
+
+
+def _about(entry: Entry) -> dict[str, Any]:
+    return {"operation": entry.operation, "name": entry.name, "key_id": entry.key_id, "began": entry.began}
 
 
 @frozen
-class _Found:
-    """What came of an entry; `in_place` is the key whose token is in its place, if it is known that one is."""
-
+class _Finding:
     status: Literal["completed", "nothing_to_do", "pending"]
     hint: str
-    in_place: str | None = None
+    saved: str | None = None  # the key whose token the store has
     retry_at: datetime | None = None
 
 
-def _create(client: Client, store: TokenStore, opened: Opened, entry: Entry, now: datetime) -> Steps[_Found]:
+def _resume_one(api: Api, store: SafeStore, operation: JournalFile, entry: Entry, now: datetime) -> ResumeResult:
+    about = _about(entry)
+    try:
+        function = _resume_create if entry.operation == "create" else _resume_rotation
+        found = function(api, store, operation, entry, now)
+    except IncidentIOError as error:
+        hint = f"fix the cause, then call resume again: {error}"
+        return ResumeResult(status="pending", hint=hint, entry=operation.path, error=error, **about)
+    if found.saved is not None:
+        about["key_id"] = found.saved
+        complete(store, operation, entry.name, found.saved)
+    elif found.status == "nothing_to_do":
+        operation.complete()
+    return ResumeResult(status=found.status, hint=found.hint, entry=operation.path, retry_at=found.retry_at, **about)
+
+
+def _resume_create(api: Api, store: SafeStore, operation: JournalFile, entry: Entry, now: datetime) -> _Finding:
     if entry.key_id is not None:
-        key = yield from _shown(client, entry.key_id)
+        key = _show(api, entry.key_id)
         if key is None:
-            return (yield from _not_seen(client, store, opened, entry, now))
-        if (yield from _is_in_place(client, store, entry)):
-            return _Found("completed", f"the token of {key.id} is in its place", key.id)
+            return _not_visible(api, store, operation, entry, now)
+        if _has_issued_token(api, store, entry):
+            return _Finding("completed", f"the token of {key.id} is saved", key.id)
     else:
-        found = yield from _orphans(client, store, entry)
+        found = _unsaved_keys(api, store, entry)
         if not found:
-            return _not_done(entry, now, "no key was created", "do not create it anew before that")
+            return _not_applied(entry, operation, now, "no key was created", "do not create the key again until then")
         [key, *others] = found
-        theirs = utc(key.token_last_issued_at) - utc(key.created_at) > _AT_ONCE
-        then = entry.began - SKEW <= utc(key.created_at) <= entry.began + SETTLED + SKEW
-        if others or theirs or not then:
-            return _Found("pending", _which(store, opened, found))
-    yield from adoption(client, store, opened, entry, key)
-    hint = f"the token of {key.id} was lost; the key was rotated, and the new one is in its place"
-    return _Found("completed", hint, key.id)
+        rotated = key.token_last_issued_at - key.created_at > _SAME_TIME
+        in_time = entry.began - SKEW <= key.created_at <= entry.began + SETTLE_TIME + SKEW
+        if others or rotated or not in_time:
+            return _Finding("pending", _ask_which(store, operation, found))
+    adopt(api, store, operation, entry, key)
+    return _Finding("completed", f"the token of {key.id} was lost; the key was rotated, its new token is saved", key.id)
 
 
-def _which(store: TokenStore, opened: Opened, found: list[APIKey]) -> str:
-    """What to do where it cannot be told which key was created."""
-    told = "; ".join(
-        f"{key.id}, made {key.created_at:%Y-%m-%d %H:%M:%S}, token of {key.token_last_issued_at:%Y-%m-%d %H:%M:%S}"
-        for key in found
+def _ask_which(store: SafeStore, operation: JournalFile, found: list[APIKey]) -> str:
+    time = "%Y-%m-%d %H:%M:%S"
+    listed = "; ".join(
+        f"{key.id}, created {key.created_at:{time}}, token issued {key.token_last_issued_at:{time}}" for key in found
     )
-    hint = f"it cannot be told whether the create made one of these: {told}. Delete what nobody uses, or"
-    if single_slot(store):  # of which the file is in the way of another operation
-        return f"{hint} remove {opened.path} and bring it to the store with rotate_into; else just remove that file"
-    return f"{hint} bring it to the store with rotate_into; then remove {opened.path}"
+    steps = ["rotate it with rotate_into", f"remove {operation.path}"]
+    if store.single_slot:  # there, the file prevents other operations
+        steps.reverse()
+    hint = f"it is not certain whether the create made one of these keys: {listed}"
+    return f"{hint}. Delete those that nobody uses. If one is left that you need, {steps[0]}, then {steps[1]}"
 
 
-def _orphans(client: Client, store: TokenStore, entry: Entry) -> Steps[list[APIKey]]:
-    """The keys that a create may have left whose answer was lost, so that no token of theirs was stored."""
-    orphans = []
-    # Of any time: which ones were there before is known, and clocks may be wrong.
-    for key in left_by(entry, (yield from api(every_key, client)), since=_EVER):
-        held = None if single_slot(store) else (yield from load(store, key.id))
-        if held is None or not (yield from is_accepted(client, key.id, held)):
-            orphans.append(key)
-    return orphans
+def _unsaved_keys(api: Api, store: SafeStore, entry: Entry) -> list[APIKey]:
+    """Return the keys that a create whose response was lost can have made, and of which the store has no token."""
+    found = []
+    # Of any time: `known` has the keys that existed before, and clocks can be wrong.
+    for key in created_by(entry, api.list(), since=_EVER):
+        token = None if store.single_slot else store.load(key.id)
+        if token is None or not is_accepted(api, key.id, token):
+            found.append(key)
+    return found
 
 
-def _rotate(client: Client, store: TokenStore, opened: Opened, entry: Entry, now: datetime) -> Steps[_Found]:
+def _resume_rotation(api: Api, store: SafeStore, operation: JournalFile, entry: Entry, now: datetime) -> _Finding:
     key_id = entry.key_id or ""
-    key = yield from _shown(client, key_id)
+    key = _show(api, key_id)
     if key is None:
-        return (yield from _not_seen(client, store, opened, entry, now))
-    issued = utc(key.token_last_issued_at)
-    if entry.issued_before is not None and issued == utc(entry.issued_before):
-        return _not_done(entry, now, f"the key {key_id} was not rotated", "the token of before works")
-    if issued > entry.began + SETTLED + SKEW:
-        hint = f"somebody else rotated the key {key_id} at {issued:%Y-%m-%d %H:%M} UTC, and has its token"
-        hint += "; if the store is to have one, call rotate_into, which ends theirs after its grace period"
-        return _Found("pending", f"{hint}; if not, remove {opened.path}")
-    if (yield from _is_in_place(client, store, entry)):
-        return _Found("completed", f"the new token of {key_id} is in its place", key_id)
-    yield from rotation_of(client, store, opened, key, entry.grace_period_minutes, lost=True)
-    hint = f"the new token of {key_id} was lost; it was rotated again, and that one is in its place"
-    return _Found("completed", hint, key_id)
+        return _not_visible(api, store, operation, entry, now)
+    issued = key.token_last_issued_at
+    if entry.issued_before is not None and issued == entry.issued_before:
+        found = _not_applied(entry, operation, now, f"the key {key_id} was not rotated", "its previous token works")
+        return evolve(found, saved=key_id) if found.status == "nothing_to_do" else found
+    if issued > entry.began + SETTLE_TIME + SKEW:
+        hint = f"somebody else rotated the key {key_id} at {issued:%Y-%m-%d %H:%M} UTC, and has its token: to have one"
+        hint += f" too, call rotate_into, which revokes theirs after its grace period; else remove {operation.path}"
+        return _Finding("pending", hint)
+    if _has_issued_token(api, store, entry):
+        return _Finding("completed", f"the new token of {key_id} is saved", key_id)
+    if _is_in_future(entry, now):
+        return _ask_about_clock(entry, operation, f"the key {key_id} was rotated, and its token is not saved")
+    rotate_shown(api, store, operation, key, entry.grace_period_minutes, lost=True)
+    return _Finding("completed", f"the new token of {key_id} was lost; the key was rotated again", key_id)
 
 
-def _is_in_place(client: Client, store: TokenStore, entry: Entry) -> Steps[bool]:
-    """Whether the store has the token that was issued, and the API accepts it."""
+def _has_issued_token(api: Api, store: SafeStore, entry: Entry) -> bool:
+    """Return whether the store has the token that the operation issued, and the API accepts it."""
     key_id = entry.key_id or ""
-    token = yield from load(store, key_id)
+    token = store.load(key_id)
     if token is None or entry.issued is None or not entry.issued.fits(token):
         return False
-    return (yield from is_accepted(client, key_id, token))
+    return is_accepted(api, key_id, token)
 
 
-def _shown(client: Client, key_id: str) -> Steps[APIKey | None]:
+def _show(api: Api, key_id: str) -> APIKey | None:
     try:
-        return (yield from api(client.show, key_id))  # type: ignore[no-any-return]
+        return api.show(key_id)
     except NotFoundError:
         return None
 
 
-def _not_seen(client: Client, store: TokenStore, opened: Opened, entry: Entry, now: datetime) -> Steps[_Found]:
-    """What a 404 means: the key is no more, it is not known everywhere yet, or this caller may not see it."""
+def _not_visible(api: Api, store: SafeStore, operation: JournalFile, entry: Entry, now: datetime) -> _Finding:
+    """Handle a 404: the key was deleted, not all servers know it yet, or the caller may not see it."""
     key_id = entry.key_id or ""
-    token = yield from load(store, key_id)
-    if token is not None and (yield from is_accepted(client, key_id, token)):
-        hint = f"the key {key_id} lives, but this caller may not see it: resume with one that does, or remove"
-        return _Found("pending", f"{hint} {opened.path}")
-    found = _not_done(entry, now, f"there is no key {key_id} that this caller may see", "it may have been deleted")
-    return evolve(found, in_place=None)
+    token = store.load(key_id)
+    if token is not None and is_accepted(api, key_id, token):
+        hint = f"the key {key_id} exists, but this caller may not see it: call resume with another client, or remove"
+        return _Finding("pending", f"{hint} {operation.path}")
+    what = f"there is no key {key_id} that this caller may see"
+    return _not_applied(entry, operation, now, what, "it may have been deleted")
 
 
-def _not_done(entry: Entry, now: datetime, what: str, meanwhile: str) -> _Found:
-    settled = entry.began + SETTLED
+def _not_applied(entry: Entry, operation: JournalFile, now: datetime, what: str, until_then: str) -> _Finding:
+    if _is_in_future(entry, now):
+        return _ask_about_clock(entry, operation, what)
+    settled = entry.began + SETTLE_TIME
     if now >= settled:
-        return _Found("nothing_to_do", what, entry.key_id)
-    when = f"{settled:%Y-%m-%d %H:%M:%S} UTC"
-    hint = f"{what} so far, but that may still change: run resume again after {when}; {meanwhile}"
-    return _Found("pending", hint, retry_at=settled)
+        return _Finding("nothing_to_do", what)
+    hint = f"{what} so far, but the request may still take effect: call resume again after"
+    return _Finding("pending", f"{hint} {settled:%Y-%m-%d %H:%M:%S} UTC; {until_then}", retry_at=settled)
+
+
+def _is_in_future(entry: Entry, now: datetime) -> bool:
+    return entry.began > now + SKEW
+
+
+def _ask_about_clock(entry: Entry, operation: JournalFile, what: str) -> _Finding:
+    hint = f"{what}; the operation began at {entry.began:%Y-%m-%d %H:%M:%S} UTC, which is in the future: this machine's"
+    hint += f" clock is or was wrong. Once it is right, wait five minutes, check the key, and remove {operation.path}"
+    return _Finding("pending", hint)

@@ -1,11 +1,10 @@
-"""The rotation of all keys that are due."""
+"""`rotate_due`: rotates all keys that are due, and saves their new tokens."""
 
 from __future__ import annotations
 
 import contextlib
-import secrets
+import queue
 from collections.abc import Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import datetime
 from typing import Any, Final, Literal, TypeAlias, overload
 
@@ -18,39 +17,40 @@ from ..async_client import AsyncKeysClient
 from ..client import KeysClient
 from ..errors import AuthenticationError, IncidentIOError, Problem
 from ..tokens import Token
-from ._due import Age, is_due, limit_of
+from . import _runner
+from ._adapters import Api, SafeStore, call_foreign, check_call
+from ._due import Age, limit_of
 from ._errors import StoreUnavailableError, token_of
-from ._into import DEFAULT_GRACE, check_store
-from ._issue import rotation, single_slot
-from ._orphans import check_caller, manages, utc
-from ._runner import Client, Steps, api, check_client, every_key, load, local, pause, run, run_async, to_the_end
+from ._orphans import can_manage_keys, check_caller
+from ._rotation import DEFAULT_GRACE, rotate
+from ._runner import Client, run
 from ._store import TokenStore
 
-_MOST_AT_ONCE: Final = 32
+_MAX_CONCURRENCY: Final = 32
 
-# A rotation takes so many of the caller's requests.
+# The requests of the calling key that one rotation needs. The test call uses the new token's own.
 _REQUESTS: Final = 2
-# This share of them is left to others who use the same key.
-_SHARE_OF_OTHERS: Final = 0.1
-# What those take who are at it at a time is no more, together with that, than this share.
-_SHARE_AT_MOST: Final = 0.5
-# Within so many seconds all of them come back.
+# The share of the rate limit that is left to other programs with the same key.
+_RESERVED_SHARE: Final = 0.1
+# The share that the reserve and the rotations in progress may need together.
+_MAX_SHARE: Final = 0.5
+# Seconds in which the API restores the whole rate limit.
 _WINDOW: Final = 60.0
 
-_ONE_PLACE: Final = Problem(
-    "store", "has one place for all keys", "take one that keeps a token for each, as FileStore, or rotate_into"
+_SINGLE_SLOT: Final = Problem(
+    "store", "holds one token for all keys", "use one with a token for each key, such as FileStore, or rotate_into"
 )
 
 
 @frozen(kw_only=True)
 class RotationResult:
-    """What came of a key that was due.
+    """What became of a key that was due.
 
     Attributes:
         key: The key, as it was before.
-        status: `rotated`: its new token is in the store. `failed`: see `error`. `skipped`: see `reason`.
+        status: `rotated`: its new token is saved. `failed`: see `error`. `skipped`: see `reason`.
         reason: Why it was not rotated; None if it was.
-        error: What went wrong.
+        error: Why it failed; None if it did not.
     """
 
     key: APIKey
@@ -60,7 +60,7 @@ class RotationResult:
 
     @property
     def token(self) -> Token | None:
-        """The token that was issued and found no place, if one was: it is the error's."""
+        """The token that was issued and could not be stored, if any: that of `error`."""
         return token_of(self.error)
 
 
@@ -108,238 +108,198 @@ def rotate_due(
     max_concurrency: int = 4,
     progress: Progress | None = None,
 ) -> list[RotationResult] | Coroutine[Any, Any, list[RotationResult]]:
-    """Rotate the keys that are due into a store, which has to keep a token for each of them.
+    """Rotate the keys that are due, and save their new tokens. The store must hold a token for each key.
 
-    All keys that the caller may see are meant unless you give `where`, also those whose token is elsewhere: whoever
-    uses that has to take the new one from this store before the grace period is over.
+    Without `where`, it rotates every due key that the caller may see, also if its token is used elsewhere: those
+    programs must take the new token from the store before the grace period ends.
 
-    A failure does not keep the others from being rotated, unless the API refuses the caller's own token. It slows down
-    before the caller has used up its requests. Keys that have the role `api_keys_manage` are left out unless `caller`
-    is given, since one of them is the caller.
+    If a rotation fails, the others continue, unless the API rejects the caller's own token. The function slows down
+    before the caller has used up its rate limit. Without `caller`, it skips keys with the role `api_keys_manage`, since
+    one of them is the calling key.
 
     API: `POST /v1/api_keys/{id}/actions/rotate` (https://docs.incident.io/api-reference/api-keys-v1/rotate).
 
     Args:
-        client: The client to rotate them with. With an async one, await what this returns; a cancellation takes effect
-            once the rotations that have begun are over.
-        store: Where the tokens go.
+        client: The client that rotates the keys. With an async client, await the result; after a cancellation, the
+            rotations in progress end first.
+        store: Where the tokens are saved.
         older_than: As for `due`.
         now: As for `due`.
-        where: Which of them to rotate; without it, all. `lambda key: store.load(key.id) is not None` takes those whose
-            token the store has.
-        caller: The ID of the key that calls. It is left out.
-        include_caller: Whether to rotate it too. That is done last, and takes a grace period: put its new token where
-            `client` has it from before that is over.
-        grace_period_minutes: For how many minutes the previous tokens keep working.
-        max_concurrency: How many are rotated at a time.
-        progress: Called after each key with what came of it, how many are done, and how many there are. If the run is
-            interrupted, it is called for those that were under way once they have ended.
+        where: Returns whether to rotate a due key; by default all are rotated. With
+            `lambda key: store.load(key.id) is not None`, those whose token the store has.
+        caller: The ID of the calling key. It is skipped.
+        include_caller: Whether to rotate the calling key too, after all others. The grace period must not be 0:
+            `client` must get the new token before it ends.
+        grace_period_minutes: The minutes for which the previous tokens keep working.
+        max_concurrency: The number of concurrent rotations, up to 32.
+        progress: Called after each key with its result, the number of keys that are done, and the number of all due
+            keys. After an interruption it is called for the rotations in progress too, once they have ended.
 
     Returns:
-        What came of each key, in the order in which that was known; those that were left out first.
+        A result for each due key, in the order in which they ended.
 
     Raises:
-        InvalidRequestError: Arguments cannot be used. Nothing was rotated.
-        StoreUnavailableError: The store cannot take a token. Nothing was rotated.
+        InvalidRequestError: Arguments are invalid. Nothing was rotated.
+        StoreUnavailableError: The token store cannot save a token. Nothing was rotated.
         IncidentIOError: The keys could not be listed. Nothing was rotated.
     """
     problems: list[Problem] = []
-    check_client(client, problems)
-    check_store(store, problems)
-    limit = limit_of(older_than, now, problems)
-    check_whole_number("max_concurrency", max_concurrency, problems, low=1, high=_MOST_AT_ONCE)
+    limit = limit_of("older_than", older_than, now, problems)
+    check_whole_number("max_concurrency", max_concurrency, problems, low=1, high=_MAX_CONCURRENCY)
     minutes = check_grace_period(grace_period_minutes, problems)
     if caller is not None:
         check_text("caller", caller, problems, low=1)
     elif include_caller:
-        problems.append(Problem("caller", "is needed to include the caller", "give the ID of the key that calls"))
+        problems.append(Problem("caller", "is needed to include the caller", "pass the ID of the calling key"))
     if include_caller and grace_period_minutes == 0:
-        problems.append(Problem("grace_period_minutes", "has to be more than 0 where the caller is included"))
+        problems.append(Problem("grace_period_minutes", "must be more than 0 to include the caller"))
     for field, function in (("where", where), ("progress", progress)):
         if function is not None and not callable(function):
             problems.append(Problem(field, f"takes a function, not {type_name(function)}"))
-    if single_slot(store):
-        problems.append(_ONE_PLACE)
-    raise_if_invalid("nothing was rotated", problems)
-    this = _Run(
-        client=client,
-        store=store,
-        limit=limit,
-        where=where,
-        caller=caller,
-        include_caller=include_caller,
-        minutes=minutes,
-        max_concurrency=max_concurrency,
-        progress=progress or (lambda *_: None),
-    )
-    return _rotate_async(this) if isinstance(client, AsyncKeysClient) else _rotate(this)
+    if getattr(store, "single_slot", False) is True:
+        problems.append(_SINGLE_SLOT)
+    check_call("nothing was rotated", client, ("list", "show", "rotate", "with_token"), store, problems)
+
+    def procedure(api: Api) -> list[RotationResult]:
+        due = _Run(api, SafeStore(store), minutes, max_concurrency, progress)
+        return due.run(limit, where, caller, include_caller)
+
+    return run(client, procedure)  # type: ignore[no-any-return]
 
 
-@define(kw_only=True)
+@define
 class _Run:
-    """What the twins share: which keys come, in what order and at what pace, and what came of them."""
+    """One call of `rotate_due`: the keys, and their results so far."""
 
-    client: Client
-    store: TokenStore
-    limit: datetime
-    where: Callable[[APIKey], bool] | None
-    caller: str | None
-    include_caller: bool
+    api: Api
+    store: SafeStore
     minutes: int
     max_concurrency: int
-    progress: Progress
-    found: list[RotationResult] = Factory(list)
-    ended: list[RotationResult] = Factory(list)
+    progress: Progress | None
+    results: list[RotationResult] = Factory(list)
     total: int = 0
-    many_places: bool = False
-    over: str | None = None
+    skip_reason: str | None = None  # why no further key is rotated
 
-    def plan(self) -> Steps[tuple[list[APIKey], list[APIKey]]]:
-        """Find out which keys come. Returns those that can be rotated at once, and the last."""
-        yield from local(self.store.check)
-        keys: list[APIKey] = yield from api(every_key, self.client)
-        check_caller("nothing was rotated", self.caller, keys)
-        keys = sorted((key for key in keys if is_due(key, self.limit)), key=lambda key: utc(key.token_last_issued_at))
-        if self.where is not None:
-            keys = yield from local(list, filter(self.where, keys))
+    def run(
+        self, limit: datetime, where: Callable[[APIKey], bool] | None, caller: str | None, include_caller: bool
+    ) -> list[RotationResult]:
+        """Rotate the keys that were issued before a time."""
+        self.store.check()
+        keys = self.api.list()
+        check_caller("nothing was rotated", caller, keys)
+        keys = [key for key in keys if key.token_last_issued_at <= limit]
+        keys.sort(key=lambda key: key.token_last_issued_at)
+        if where is not None:
+            keys = call_foreign(list, filter(where, keys))
         self.total = len(keys)
-        rest = []
+        others, last = [], []
         for key in keys:
-            if self.caller is None and manages(key):
-                self.tell(
-                    RotationResult(
-                        key=key, status="skipped", reason="it may be the caller: say which key is, with `caller`"
-                    )
-                )
-            elif key.id != self.caller:
-                rest.append(key)
-            elif not self.include_caller:
-                self.tell(RotationResult(key=key, status="skipped", reason="it is the caller"))
-        last = [key for key in keys if self.include_caller and key.id == self.caller]
-        if len(rest + last) > 1 and (yield from self._has_one_place()):
-            raise_if_invalid("nothing was rotated", [_ONE_PLACE])
-        return rest, last
+            if caller is None and can_manage_keys(key):
+                reason = "it can be the calling key: pass the ID of the calling key as `caller`"
+                self.report(RotationResult(key=key, status="skipped", reason=reason))
+            elif key.id != caller:
+                others.append(key)
+            elif include_caller:
+                last.append(key)
+            else:
+                self.report(RotationResult(key=key, status="skipped", reason="it is the calling key"))
+        if len(others + last) > 1 and self.store.has_token_of_any_key():
+            raise_if_invalid("nothing was rotated", [_SINGLE_SLOT])
+        # A store that is empty shows that it has a single slot only after a rotation.
+        checked = False
+        while others and not checked and self.skip_reason is None:
+            rotated = self.rotate_all([others.pop(0)])
+            checked = self.has_slots() and rotated
+        self.rotate_all(others)
+        self.rotate_all(last)
+        return self.results
 
-    def pace(self) -> Steps[None]:
-        """Wait until there are requests enough."""
-        if self.over is None and (wait := self._wait()):
-            yield from pause(self.client, wait)
-
-    def one(self, key: APIKey) -> Steps[RotationResult]:
-        """Rotate a key, and say what came of it, also if nobody waits for that any more."""
-        rotated = yield from self._one(key)
-        self.ended.append(rotated)
-        return rotated
-
-    def _one(self, key: APIKey) -> Steps[RotationResult]:
-        if self.over is not None:
-            return RotationResult(key=key, status="skipped", reason=self.over)
+    def has_slots(self) -> bool:
+        """Return whether the store keeps the token of each key; if not, no further key is rotated."""
         try:
-            yield from rotation(self.client, self.store, key.id, self.minutes)
+            if not self.store.has_token_of_any_key():
+                return True
+            self.skip_reason = "the store holds one token for all keys"
+        except StoreUnavailableError as error:  # not raised: a result may have an issued token
+            self.skip_reason = f"it is not known whether the store holds a token for each key: {error}"
+        return False
+
+    def rotate_all(self, keys: list[APIKey]) -> bool:
+        """Rotate keys in several threads, and report the results in this one. Return whether the last one was rotated.
+
+        An interrupt reaches this thread only, so that the rotations in progress end first.
+        """
+        waiting: queue.SimpleQueue[APIKey] = queue.SimpleQueue()
+        ended: queue.SimpleQueue[RotationResult | BaseException] = queue.SimpleQueue()
+        for key in keys:
+            waiting.put(key)
+
+        def work() -> None:
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    key = waiting.get_nowait()
+                    try:
+                        ended.put(self.rotate(key))
+                    except BaseException as error:  # noqa: BLE001 - the other thread raises it
+                        ended.put(error)
+
+        threads = [thread for _ in keys[: self.concurrency()] if (thread := _runner.start_thread(work))]
+        if not threads:
+            work()
+        result: RotationResult | BaseException | None = None
+        try:
+            for _ in keys:
+                result = ended.get()
+                if isinstance(result, BaseException):
+                    raise result
+                self.report(result)
+        except BaseException:
+            self.skip_reason = "the run was interrupted"
+            self.api.stop.set()
+            for thread in threads:
+                thread.join()
+            with contextlib.suppress(queue.Empty, Exception):
+                while True:
+                    if isinstance(result, RotationResult) and not any(result is each for each in self.results):
+                        self.report(result)
+                    result = ended.get_nowait()
+            raise
+        return isinstance(result, RotationResult) and result.status == "rotated"
+
+    def rotate(self, key: APIKey) -> RotationResult:
+        """Rotate a key, after a delay if the rate limit requires one."""
+        if self.skip_reason is None and (delay := self.delay()):
+            _runner.wait(delay, self.api.stop)
+        if self.api.stop.is_set():
+            self.skip_reason = "the run was interrupted"
+        if self.skip_reason is not None:
+            return RotationResult(key=key, status="skipped", reason=self.skip_reason)
+        try:
+            rotate(self.api, self.store, key.id, self.minutes)
         except IncidentIOError as error:
             if isinstance(error, AuthenticationError):
-                self.over = "the API does not accept the token of the caller any more"
+                self.skip_reason = "the API no longer accepts the token of the calling key"
             return RotationResult(key=key, status="failed", reason=str(error), error=error)
         return RotationResult(key=key, status="rotated")
 
-    def alone(self, key: APIKey) -> Steps[RotationResult]:
-        """Do the same while it is not known that the store has many places, and stop if the next would take its place.
+    def report(self, result: RotationResult) -> None:
+        """Note a result, and call `progress`; with an async client, in its event loop."""
+        self.results.append(result)
+        if self.progress is not None:
+            self.api.run(self.progress, result, len(self.results), self.total)
 
-        A store that has nothing shows that once it has a token: a key that could not be rotated tells nothing.
-        """
-        rotated = yield from self.one(key)
-        if self.over is not None:
-            return rotated
-        try:
-            if (yield from self._has_one_place()):
-                self.over = "the store has one place for all keys"
-            else:
-                self.many_places = rotated.status == "rotated"
-        except StoreUnavailableError as error:  # not raised: the key's token may be on what is returned
-            self.over = f"it is not known whether the store has a place for each key: {error}"
-        return rotated
-
-    def tell(self, rotated: RotationResult) -> None:
-        """Note what came of a key."""
-        self.found.append(rotated)
-        self.progress(rotated, len(self.found), self.total)
-
-    def tell_late(self) -> None:
-        """Note what came of keys whose rotation ended after the run was interrupted, and was not told yet."""
-        for rotated in self.ended:
-            if not any(rotated is told for told in self.found):
-                with contextlib.suppress(Exception):  # what interrupted the run is what is raised
-                    self.tell(rotated)
-
-    def most(self) -> int:
-        """How many can be rotated at a time, so that the requests suffice."""
-        said = self.client.rate_limit
-        if said is None or not said.limit:
+    def concurrency(self) -> int:
+        """Return the number of concurrent rotations that the rate limit allows."""
+        limit = self.api.rate_limit
+        if limit is None or not limit.limit:
             return self.max_concurrency
-        return max(1, min(self.max_concurrency, int(said.limit * (_SHARE_AT_MOST - _SHARE_OF_OTHERS) / _REQUESTS)))
+        return max(1, min(self.max_concurrency, int(limit.limit * (_MAX_SHARE - _RESERVED_SHARE) / _REQUESTS)))
 
-    def _has_one_place(self) -> Steps[bool]:
-        return (yield from load(self.store, secrets.token_hex(13))) is not None
-
-    def _wait(self) -> float:
-        """How many seconds to wait until there are requests enough for this key, and for those under way."""
-        said = self.client.rate_limit
-        if said is None or not said.limit or said.remaining is None:
+    def delay(self) -> float:
+        """Return the seconds until the rate limit suffices for this rotation and those in progress."""
+        limit = self.api.rate_limit
+        if limit is None or not limit.limit or limit.remaining is None:
             return 0.0
-        reserve = said.limit * _SHARE_OF_OTHERS + _REQUESTS * self.most()
-        return max(0.0, reserve - said.remaining) / said.limit * _WINDOW
-
-
-def _rotate(this: _Run) -> list[RotationResult]:
-    def one(steps: Steps[RotationResult]) -> RotationResult:
-        run(this.pace())
-        return run(steps)
-
-    def all_of(several: list[Steps[RotationResult]]) -> None:
-        # In threads, also where it is one: an interrupt comes to this one.
-        with ThreadPoolExecutor(this.most(), "incident-io-keys-rotate") as pool:
-            begun = [pool.submit(one, steps) for steps in several]
-            try:
-                for each in as_completed(begun):
-                    this.tell(each.result())
-            except BaseException:
-                this.over = "the run was interrupted"
-                pool.shutdown()  # those that are under way end first
-                this.tell_late()
-                raise
-
-    rest, last = run(this.plan())
-    while rest and not this.many_places:
-        all_of([this.alone(rest.pop(0))])
-    all_of([this.one(key) for key in rest])
-    all_of([this.one(key) for key in last])
-    return this.found
-
-
-async def _rotate_async(this: _Run) -> list[RotationResult]:
-    async def one(steps: Steps[RotationResult]) -> RotationResult:
-        await run_async(this.pace())
-        return await to_the_end(steps)
-
-    async def in_turn(steps: Steps[RotationResult]) -> RotationResult:
-        async with gate:
-            return await one(steps)
-
-    rest, last = await run_async(this.plan())
-    while rest and not this.many_places:
-        this.tell(await one(this.alone(rest.pop(0))))
-    import asyncio
-
-    gate = asyncio.Semaphore(this.most())
-    begun = [asyncio.create_task(in_turn(this.one(key))) for key in rest]
-    try:
-        for each in asyncio.as_completed(begun):
-            this.tell(await each)
-    finally:
-        for task in begun:
-            task.cancel()
-        await asyncio.gather(*begun, return_exceptions=True)  # those that are under way end first
-        this.tell_late()
-    for key in last:
-        this.tell(await one(this.one(key)))
-    return this.found
+        needed: float = limit.limit * _RESERVED_SHARE + _REQUESTS * self.concurrency()
+        missing: float = max(0.0, needed - limit.remaining)
+        return missing / float(limit.limit) * _WINDOW

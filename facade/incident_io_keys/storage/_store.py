@@ -1,4 +1,4 @@
-"""What a store is: the place that a token goes to."""
+"""The interface of a token store."""
 
 from __future__ import annotations
 
@@ -9,48 +9,46 @@ from ..tokens import Token
 
 
 class TokenStore(Protocol):
-    """The place that tokens go to. Any object with these methods is one, and may raise whatever it likes.
+    """Where tokens are saved. Any object with these attributes and methods is a token store.
 
-    Two stores that share a place, in processes or threads, have to share `journal` too: it is what keeps them from
-    rotating the same key at once. Threads can share a store.
+    Its methods may raise any exception: the functions of this package convert it to a `StoreUnavailableError` without
+    a token. They call a store from several threads, and with an async client never from the thread of the event loop.
+
+    Two optional attributes: `single_slot = True` says that the store holds one token, whatever its key, so that the
+    token of one key does not silently replace that of another. `overwrite = True` says that it may.
 
     Attributes:
-        journal: A directory of this machine for what is not finished: what was about to be done to which key, and when,
-            and never a token. It is made if it is not there; its parent has to be.
-
-    One that has a place for one token alone, whatever key it is of, says so by an attribute `single_slot` that is True:
-    then the token of a key does not take the place of another's.
+        journal: A directory for pending operations: the key, the operation and its time, never a token. It is created
+            if it does not exist; its parent must exist. Stores with the same tokens must share it: it prevents two
+            processes from rotating the same key at the same time.
     """
 
     @property
     def journal(self) -> Path: ...
 
     def check(self) -> None:
-        """Find out whether a token could be stored now. It is asked before one is issued.
+        """Check that a token can be saved. Called before a token is issued.
 
         Raises:
-            StoreUnavailableError: It could not.
+            StoreUnavailableError: It cannot.
         """
 
     def save(self, key: str, token: Token) -> None:
-        """Keep a token for good, in the place of the one that was kept for the same key.
+        """Save a token durably. It replaces the saved token of the same key.
 
         Args:
-            key: The key's ID.
-            token: Its token.
+            key: The ID of the key.
+            token: The token of the key.
 
         Raises:
-            StoreUnavailableError: It cannot be kept.
+            StoreUnavailableError: The token was not saved.
         """
 
     def load(self, key: str) -> Token | None:
-        """Give the token that is kept for a key.
+        """Return the saved token of a key; None if there is none.
 
         Args:
-            key: The key's ID.
-
-        Returns:
-            The token; None if none is kept.
+            key: The ID of the key.
 
         Raises:
             StoreUnavailableError: It is not known whether there is one.

@@ -1,4 +1,4 @@
-"""Checks of the arguments that only this package has."""
+"""Checks of arguments that only this package has."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ def check_instant(field: str, value: object, problems: list[Problem]) -> None:
     if not isinstance(value, datetime):
         problems.append(Problem(field, f"takes a datetime, not {type_name(value)}"))
     elif value.tzinfo is None:
-        problems.append(Problem(field, "has no time zone", "take datetime.now(UTC)"))
+        problems.append(Problem(field, "has no time zone", "pass datetime.now(UTC), for example"))
 
 
 def check_path(field: str, value: object, problems: list[Problem]) -> Path:
-    """Check a path. Return it as an absolute one; an empty path after a problem."""
+    """Check a path. Return it as an absolute path; an empty one if it is invalid."""
     text = os.fspath(value) if isinstance(value, str | os.PathLike) else None
     if not isinstance(text, str):
         problems.append(Problem(field, f"takes a path, as a str or a pathlib.Path, not {type_name(value)}"))
     elif not text:
-        problems.append(Problem(field, "is empty, which is no path", "for the working directory, write '.'"))
-    elif not _can_name_a_file(text):
-        problems.append(Problem(field, "contains what no path can have: a NUL, or half of a surrogate pair"))
+        problems.append(Problem(field, "is empty", "write '.' for the working directory"))
+    elif not _is_encodable(text):
+        problems.append(Problem(field, "contains a null character or half of a surrogate pair, as no path does"))
     else:
         return Path(text).absolute()
     return Path()
 
 
-def _can_name_a_file(text: str) -> bool:
+def _is_encodable(text: str) -> bool:
     try:
         return b"\0" not in os.fsencode(text)
     except UnicodeEncodeError:
