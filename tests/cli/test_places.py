@@ -242,7 +242,7 @@ def test_the_error_of_a_keyring_says_how_to_choose_another_one(
     monkeypatch.setattr("keyring.get_keyring", Keyring)
     result = run("create", *DEFINITION, "--keyring", "ours")
     assert (result.code, mock.requests) == (1, [])
-    assert "NoKeyringError; PYTHON_KEYRING_BACKEND names another one" in result.err
+    assert "NoKeyringError; PYTHON_KEYRING_BACKEND names another backend" in result.err
 
 
 def test_a_pipe_without_a_reader_is_detected_in_this_process_too(

@@ -132,7 +132,7 @@ def test_a_saved_token_is_not_rescued(run: Run, mock: MockAPI, tmp_path: Path) -
     mock.fail_next(faults.Status(503), operation="show", times=4)
     result = run("create", *DEFINITION, "--token-file", path)
     assert result.code == 1
-    assert "was saved, but is not known to work: the test call with it failed" in result.err
+    assert "was saved, but its test failed: show failed with 503" in result.err
     assert f"incident-io-keys resume --token-file {path} completes it" in result.err
     assert not (tmp_path / "state" / "incident-io-keys" / "rescued").exists()
     with KeysClient(mock.token, transport=mock.transport()) as keys:

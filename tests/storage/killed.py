@@ -108,8 +108,8 @@ def _child(
 
     # Before and after each call of the API and of the store, and each step that changes the disk.
     for owner, name in (
-        *((_adapters.Api, "_call"), (_adapters, "call_foreign")),
-        *((os, "open"), (os, "fsync"), (os, "fchmod"), (os, "link"), (tempfile, "mkstemp")),
+        *((_adapters.Api, "_call"), (_adapters, "call_user_code")),
+        *((os, "fsync"), (os, "fchmod"), (os, "link"), (tempfile, "mkstemp")),
         *((Path, "replace"), (Path, "unlink"), (Path, "mkdir")),
     ):
         setattr(owner, name, stepping(getattr(owner, name)))

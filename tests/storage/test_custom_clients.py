@@ -128,9 +128,9 @@ CALLS: dict[str, Callable[..., Any]] = {
 @pytest.mark.parametrize(
     ("client", "problem"),
     [
-        (Lister(), "client: has no method .*show.*with_token; pass a KeysClient or an AsyncKeysClient"),
+        (Lister(), "client: lacks the methods .*show.*with_token; pass a KeysClient or an AsyncKeysClient"),
         (KeysClient, "client: is a class; pass a KeysClient or an AsyncKeysClient"),
-        (None, "client: has no method .*with_token; pass a KeysClient"),
+        (None, "client: lacks the methods .*with_token; pass a KeysClient"),
     ],
 )
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)

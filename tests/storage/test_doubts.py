@@ -131,7 +131,7 @@ def test_a_journal_that_has_no_room_any_more_does_not_keep_a_token_from_its_plac
     write = JournalFile.write
 
     def full(opened: JournalFile, entry: Entry) -> None:
-        if entry.issued is not None:
+        if entry.fingerprint is not None:
             raise StoreUnavailableError("full")
         write(opened, entry)
 

@@ -136,7 +136,7 @@ def test_the_owner_of_a_directory_gets_no_file_of_others_by_a_hard_link(path: Pa
         os.chown(path.parent, SERVICE, SERVICE)
         os.chown(path, SERVICE, SERVICE)
     for attempt in (DotenvStore(path).check, lambda: DotenvStore(path).save("a", Token(CANARY))):
-        with pytest.raises(StoreUnavailableError, match=r"the lock .*-lock has several hard links: remove it"):
+        with pytest.raises(StoreUnavailableError, match=r"the lock .*-lock has several hard links; remove it"):
             attempt()
     assert (victim.stat().st_uid, victim.stat().st_gid) == (os.geteuid(), os.getegid())
 

@@ -226,7 +226,7 @@ def test_only_a_regular_file_is_read(tmp_path: Path, store_of: Callable[[Path], 
 def test_the_check_detects_a_file_that_is_mounted_on_its_own(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
     with monkeypatch.context() as patch:
         fail(patch, os, "link", errno.EXDEV)
-        with pytest.raises(StoreUnavailableError, match="it is mounted on its own: mount its directory instead"):
+        with pytest.raises(StoreUnavailableError, match="it is a mount point; mount its directory instead"):
             DotenvStore(path).check()
         fail(patch, os, "link", errno.EPERM)  # as on a file system without hard links
         DotenvStore(path).check()

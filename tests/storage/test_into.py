@@ -88,7 +88,7 @@ def test_only_one_at_a_time_rotates_a_key(do: Do, mock: MockAPI, memory: Memory,
     memory.at["save"] = meanwhile
     issued = do(rotate_into, memory, key_id)
     assert type(found[0]) is KeyBusyError
-    assert "another process or thread is working on this key" in str(found[0])
+    assert "another process or thread is using the journal file" in str(found[0])
     assert memory.tokens == {key_id: issued.token, other: found[1].token}
 
 
@@ -102,7 +102,7 @@ def test_a_store_with_one_place_that_is_taken_is_no_place_for_a_new_key(do: Do, 
 def test_all_that_is_wrong_is_told_at_once_and_nothing_is_sent(do: Do, mock: MockAPI) -> None:
     created = failure(do, create_into, object(), name="", role_names="viewer", team_ids=["a"])
     assert type(created) is InvalidRequestError
-    assert [problem.field for problem in created.problems] == ["role_names", "store", "name", "team_role_names"]
+    assert [problem.field for problem in created.problems] == ["store", "name", "role_names", "team_role_names"]
     rotated = failure(do, rotate_into, Memory(Path()).tokens, "a/b", grace_period_minutes=10**6)
     assert [problem.field for problem in rotated.problems] == ["store", "id", "grace_period_minutes"]
     assert asked(mock) == []

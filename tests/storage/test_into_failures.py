@@ -68,7 +68,7 @@ def give_another(memory: Memory) -> None:
     ("step", "fails", "said"),
     [
         ("save", lambda _: throw(OSError(28, "No space left on device")), "OSError: [Errno 28] No space left"),
-        ("save", lambda _: throw(StoreUnavailableError("full")), "stored: full"),
+        ("save", lambda _: throw(StoreUnavailableError("full")), "saved: full"),
         ("load", lambda _: throw(ValueError("broken")), "ValueError: broken"),
         ("load", lose, "the token store does not return it"),
         ("load", give_another, "the token store does not return it"),
@@ -161,7 +161,7 @@ def test_a_new_token_that_is_not_seen_to_work_is_told_of(
     # The first show of a rotation is not the one that tries the new token.
     memory.at["save"] = lambda: mock.fail_next(faults.Status(status), operation="show", times=20)
     error = failure(into, memory)
-    said = {401: "the API does not accept it", 503: "the test call with it failed"}
+    said = {401: "the API does not accept it", 503: "was saved, but its test failed"}
     assert said[status] in str(error)
     assert memory.tokens[error.key_id] == error.token
     mock.clear_faults()

@@ -73,7 +73,7 @@ def test_the_token_of_another_key_does_not_take_its_place(do: Do, store: DotenvS
     issued = do(create_into, store, **NEW)
     error = failure(do, rotate_into, store, key_id)
     assert isinstance(error, InvalidRequestError)
-    assert f"has the token of the key {issued.api_key.id}" in str(error)
+    assert f"holds the token of the key {issued.api_key.id}" in str(error)
     assert store.load("") == issued.token
     # Its own does, and so does another once the place is free.
     do(rotate_into, store, issued.api_key.id)

@@ -53,7 +53,7 @@ def test_a_damaged_entry_is_kept_and_reported(
         [found] = do(resume, store, now=now)
         assert (found.status, found.entry, found.retry_at) == ("pending", path, None)
         assert "is damaged" in found.hint
-        assert "rotate those without, then remove this file" in found.hint
+        assert "rotate the others, then remove this file" in found.hint
     assert entries(store) == [path]
     [listed] = pending_operations(store.journal)
     [found] = do(resume, store)
@@ -115,7 +115,7 @@ def test_an_entry_from_the_future_asks_a_person_and_names_the_clock(
     [found] = do(resume, store)
     assert (found.status, found.retry_at) == ("pending", None)
     if operation == "rotate" or not applied:  # else there is a key to ask about
-        assert "which is in the future: this machine's clock is or was wrong" in found.hint
+        assert "which is in the future. Correct this machine's clock if it is wrong" in found.hint
     assert f"remove {found.entry}" in found.hint
     assert "call resume again after" not in found.hint
     assert sum(request.method == "POST" for request in mock.requests) == 1

@@ -133,7 +133,7 @@ def test_a_key_that_somebody_else_rotated_since_is_left_to_a_person(
         theirs = client.rotate(key_id).token
     [found] = do(resume, store)
     assert found.status == "pending"
-    assert "somebody else rotated the key" in found.hint
+    assert "another program rotated the key" in found.hint
     assert newest(mock, theirs)
     # As it says.
     do(rotate_into, store, key_id)
@@ -216,7 +216,7 @@ def test_what_another_process_is_at_is_left_alone(do: Do, mock: MockAPI, memory:
     memory.at["save"] = meanwhile
     issued = do(rotate_into, memory, key_id)
     assert [each.status for each in found] == ["pending"]
-    assert "another process or thread is working on this key" in found[0].hint
+    assert "another process or thread is using the journal file" in found[0].hint
     assert newest(mock, issued.token)
 
 

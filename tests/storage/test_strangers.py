@@ -94,13 +94,13 @@ def test_what_a_gateway_says_does_not_make_a_token_one_that_works(
     fault: faults.Fault, into: Callable[[Any], Any], mock: MockAPI, memory: Memory
 ) -> None:
     memory.at["save"] = lambda: mock.fail_next(fault, operation="show", times=9)
-    assert "the test call with it failed" in str(failure(into, memory))
+    assert "was saved, but its test failed" in str(failure(into, memory))
 
 
 def test_a_page_that_is_no_answer_does_not_either(do: Do, mock: MockAPI, memory: Memory) -> None:
     key_id = mock.add_key("another", ["api_keys_manage"]).api_key.id
     memory.at["save"] = lambda: mock.fail_next(faults.CutJSON(), operation="show")
-    assert "the test call with it failed" in str(failure(do, rotate_into, memory, key_id))
+    assert "was saved, but its test failed" in str(failure(do, rotate_into, memory, key_id))
 
 
 def test_a_token_that_no_request_can_carry_is_none_that_works(

@@ -111,7 +111,8 @@ def check_place(
     except InvalidRequestError as error:
         problems += error.problems
     except StoreUnavailableError as error:
-        problems.append(Problem(option, str(error)))
+        suggestion = "PYTHON_KEYRING_BACKEND names another backend" if name == "keyring" else None
+        problems.append(Problem(option, str(error), suggestion))
     return session.store
 
 

@@ -62,7 +62,6 @@ _WORDS: Final = {
     "the token is on this error; ": "",
     "pass overwrite=True": "use --force",
     "rotate_into": "incident-io-keys rotate",
-    "choose another one with backend=...": "PYTHON_KEYRING_BACKEND names another one",
 }
 _INDEX: Final = re.compile(r"\[\d+\](\.name)?$")
 

@@ -1,4 +1,4 @@
-"""What a procedure calls: a client of either kind, and a token store, by functions that block and fail cleanly."""
+"""Blocking adapters for a client of either kind and for a token store. Their failures contain no token."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def check_call(
     problems: list[Problem],
     operation: Callable[[], object] | None = None,
 ) -> None:
-    """Raise one InvalidRequestError with all problems: the known ones, those of client, store and `operation()`."""
+    """Raise one InvalidRequestError with `problems` and those of the client, the store and `operation()`."""
     check_client(client, problems, *methods)
     check_store(store, problems)
     try:
@@ -43,20 +43,18 @@ def check_call(
 
 
 def check_store(store: object, problems: list[Problem]) -> None:
-    """Check that an object is a token store."""
     missing = [name for name in ("check", "save", "load") if not callable(getattr(store, name, None))]
     if missing or isinstance(store, type):
-        message = "is a class" if isinstance(store, type) else f"has no method {', '.join(missing)}"
-        problems.append(Problem("store", message, "pass a FileStore, or see TokenStore"))
+        message = "is a class" if isinstance(store, type) else f"lacks the methods {', '.join(missing)}"
+        problems.append(Problem("store", message, "pass a FileStore or another TokenStore"))
     elif not isinstance(getattr(store, "journal", None), Path):
         problems.append(Problem("store", "has no journal", "add an attribute `journal`: the Path of a directory"))
 
 
 def check_client(client: object, problems: list[Problem], *methods: str) -> None:
-    """Check that an object has methods of a client."""
     missing = [name for name in methods if not callable(getattr(client, name, None))]
     if missing or isinstance(client, type):
-        message = "is a class" if isinstance(client, type) else f"has no method {', '.join(missing)}"
+        message = "is a class" if isinstance(client, type) else f"lacks the methods {', '.join(missing)}"
         problems.append(Problem("client", message, "pass a KeysClient or an AsyncKeysClient"))
 
 
@@ -146,24 +144,34 @@ class SafeStore:
         self.overwrite = getattr(store, "overwrite", False) is True
 
     def check(self) -> None:
-        call_foreign(self._store.check)
+        call_user_code(self._store.check)
 
     def save(self, key_id: str, token: Token) -> None:
-        call_foreign(self._store.save, key_id, token, token=token)
+        call_user_code(self._store.save, key_id, token, token=token)
 
     def load(self, key_id: str) -> Token | None:
-        found = call_foreign(self._store.load, key_id)
+        found = call_user_code(self._store.load, key_id)
         if found is not None and not isinstance(found, Token):
             raise StoreUnavailableError(f"the token store returns {type_name(found)} instead of a Token")
         return found
 
-    def has_token_of_any_key(self) -> bool:
-        """Return whether the store has a token for a key that does not exist, so that it has a single slot."""
+    def ignores_key_id(self) -> bool:
+        """Return whether the store has a token for a random key ID, which means that it has a single slot."""
         return self.load(secrets.token_hex(13)) is not None
 
 
-def call_foreign(function: Callable[..., Any], *arguments: Any, token: Token | None = None) -> Any:
-    """Call a function of the caller's. An exception becomes a StorageError without a token in its text and frames."""
+def call_user_code(
+    function: Callable[..., Any], *arguments: Any, token: Token | None = None, failed: str = "", quote: bool = True
+) -> Any:
+    """Call code that can raise anything. Its exceptions become StorageErrors, without its frames and without a token.
+
+    Args:
+        function: The function.
+        *arguments: Its arguments.
+        token: The token that it handles.
+        failed: The start of the message.
+        quote: Whether the message contains the text of the exception, redacted, and not only its type.
+    """
     outer = sys.exception()
     try:
         return function(*arguments)
@@ -172,11 +180,13 @@ def call_foreign(function: Callable[..., Any], *arguments: Any, token: Token | N
         error.__cause__ = error.__context__ = None
         vars(error).pop("__notes__", None)
         failure = error
-    except Exception as error:  # noqa: BLE001 - it can raise anything
-        failure = StoreUnavailableError(_describe(error, token, outer))
-    except BaseException as error:
+    except Exception as error:  # noqa: BLE001
+        text = _describe(error, token, outer)
+        failure = StoreUnavailableError(failed + (text if quote else type(error).__name__))
+    except BaseException as error:  # an interrupt
         strip_tracebacks(error, token, outer=outer)
         raise
+    # In the `except` block, the caught exception would become the context of this one, with its frames.
     raise failure
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Iterator
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any, overload
@@ -14,7 +14,7 @@ from incident_io_keys_generated.contract import AccountRoleName, TeamRoleName
 from incident_io_keys_generated.models import AccountRole, APIKey, Role, TeamRole
 
 from .._operations import create_key
-from .._validation import check_list, raise_if_invalid
+from .._validation import raise_if_invalid
 from ..async_client import AsyncKeysClient
 from ..client import KeysClient
 from ..errors import IncidentIOError, Problem
@@ -94,19 +94,12 @@ def create_into(
             and the journal has an entry for `resume`.
         IncidentIOError: What the client raises. If `may_have_applied`, the journal has an entry for `resume`.
     """
-    problems: list[Problem] = []
-    listed: dict[str, Any] = {
-        "role_names": check_list("role_names", role_names, problems),
-        "team_ids": check_list("team_ids", team_ids, problems),
-        "team_role_names": check_list("team_role_names", team_role_names, problems),
-    }
-    definition: dict[str, Any] = {
-        "name": name,
-        **{field: members or [] for field, members in listed.items()},
-        "comments": comments,
-    }
+    lists: dict[str, Any] = {"role_names": role_names, "team_ids": team_ids, "team_role_names": team_role_names}
+    # A generator can be read only once.
+    lists = {field: list(value) if isinstance(value, Iterator) else value for field, value in lists.items()}
+    definition: dict[str, Any] = {"name": name, **lists, "comments": comments}
     methods = ("list", "show", "create", "with_token")
-    check_call("create was not sent", client, methods, store, problems, lambda: create_key(**definition))
+    check_call("create was not sent", client, methods, store, [], lambda: create_key(**definition))
     return run(client, lambda api: _create(api, SafeStore(store), definition, caller))  # type: ignore[no-any-return]
 
 
@@ -118,10 +111,10 @@ def _create(api: Api, store: SafeStore, definition: dict[str, Any], caller: str 
         if (pending := journal.pending_create(name)) is not None:
             message = f"a create of the same name is pending (journal file {pending}): call resume(client, store) first"
             raise PendingOperationError(message, entry=pending)
-        with operation.room():
+        with operation.reserve_space():
             store.check()
-        if not store.overwrite and store.has_token_of_any_key():
-            problem = Problem("store", "has a token, which the token of a new key would replace", "rotate its key")
+        if not store.overwrite and store.ignores_key_id():
+            problem = Problem("store", "already holds a token", "rotate its key, or use another store")
             raise_if_invalid("create was not sent", [problem])
         keys = api.list()
         check_caller("create was not sent", caller, keys)
@@ -145,9 +138,8 @@ def _create(api: Api, store: SafeStore, definition: dict[str, Any], caller: str 
 
 
 def _find_created(api: Api, operation: JournalFile, entry: Entry, token: Token) -> APIKey:
-    """Return the key that was created, if the response has no more than its token."""
     try:
-        found = created_by(entry, api.list())
+        found = orphans_of(entry, api.list())
     except IncidentIOError as error:
         raise not_stored(token, operation, entry, f"the ID of the key is not known: {error}") from None
     if len(found) != 1:
@@ -155,20 +147,19 @@ def _find_created(api: Api, operation: JournalFile, entry: Entry, token: Token) 
     return found[0]
 
 
-def created_by(entry: Entry, keys: Iterable[APIKey], since: datetime | None = None) -> list[APIKey]:
-    """Return the keys that the create of an entry can have made."""
+def orphans_of(entry: Entry, keys: Iterable[APIKey], since: datetime | None = None) -> list[APIKey]:
     return candidates(keys, name=entry.name, since=since or entry.began, known=entry.known, caller=entry.caller)
 
 
-def adopt(api: Api, store: SafeStore, operation: JournalFile, entry: Entry, key: APIKey) -> None:
+def replace_lost_token(api: Api, store: SafeStore, operation: JournalFile, entry: Entry, key: APIKey) -> None:
     """Rotate a key that a create made and whose first token was lost, and save the new token."""
-    with operation.room():
+    with operation.reserve_space():
         store.check()
     with _key_lock(store, operation, key.id):
         token = None if store.single_slot else store.load(key.id)
         if token is not None and is_accepted(api, key.id, token):
             return  # another process rotated it
-        entry = evolve(entry, key_id=key.id, issued=None)
+        entry = evolve(entry, key_id=key.id, fingerprint=None)
         issued = issue(operation, entry, lambda: api.rotate(key.id, 0))
         token = issued if isinstance(issued, Token) else issued.token
         save_and_verify(api, store, operation, entry, token)

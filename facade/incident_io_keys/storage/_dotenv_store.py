@@ -17,7 +17,7 @@ from ..errors import Problem
 from ..tokens import Token
 from . import _files
 from ._errors import StoreUnavailableError
-from ._file_store import PRIVATE, SIZE, store_errors
+from ._file_store import MAX_TOKEN_BYTES, OWNER_ONLY, store_errors
 from ._validation import check_path
 
 _Found: TypeAlias = tuple[int, int, Token]  # where the variable's value begins and ends, and the token in it
@@ -64,13 +64,13 @@ class DotenvStore:
     def check(self) -> None:
         """Check that a token can be saved, by doing everything except the last step; see `TokenStore.check`."""
         with store_errors("cannot save a token to", self._path):
-            if _files.is_open_to(self._path.parent, stat.S_IWOTH):
+            if _files.has_mode_bits(self._path.parent, stat.S_IWOTH):
                 raise PermissionError(errno.EPERM, "everyone can write to its directory; run chmod o-w on it")
             with _files.file_lock(self._path):
                 content, _ = self._read()
                 if self._mode() & stat.S_IRWXO:
                     raise PermissionError(errno.EPERM, "everyone can use the file; run chmod o= on it")
-                _files.check_writable(self._path, len(content.reveal().encode()) + SIZE, mode=self._mode())
+                _files.check_writable(self._path, len(content.reveal().encode()) + MAX_TOKEN_BYTES, mode=self._mode())
 
     def save(self, key: str, token: Token) -> None:  # noqa: ARG002 - it holds a single token
         """Save a token durably; see `TokenStore.save`. The key's ID is not saved."""
@@ -97,7 +97,7 @@ class DotenvStore:
         return content, found
 
     def _mode(self) -> int:
-        return stat.S_IMODE(self._path.stat().st_mode) if self._path.exists() else PRIVATE
+        return stat.S_IMODE(self._path.stat().st_mode) if self._path.exists() else OWNER_ONLY
 
     def __repr__(self) -> str:
         return f"DotenvStore({str(self._path)!r}, {self._variable!r})"

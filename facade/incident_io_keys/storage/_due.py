@@ -17,7 +17,7 @@ from ..client import KeysClient
 from ..errors import Problem
 from ._adapters import check_client, is_async
 from ._runner import Client
-from ._validation import check_instant
+from ._validation import check_aware_datetime
 
 Age: TypeAlias = timedelta | relativedelta | str
 
@@ -48,7 +48,7 @@ def due(client: Client, *, older_than: Age, now: datetime | None = None) -> Iter
     """
     problems: list[Problem] = []
     check_client(client, problems, "list")
-    limit = limit_of("older_than", older_than, now, problems)
+    limit = cutoff("older_than", older_than, now, problems)
     raise_if_invalid("due did nothing", problems)
     pager: Any = client.list()
     if is_async(client):
@@ -67,29 +67,28 @@ def time_ago(age: Age, *, now: datetime | None = None) -> datetime:
         InvalidRequestError: Arguments are invalid.
     """
     problems: list[Problem] = []
-    limit = limit_of("age", age, now, problems)
+    limit = cutoff("age", age, now, problems)
     raise_if_invalid("time_ago returned nothing", problems)
     return limit
 
 
-def limit_of(field: str, age: object, now: datetime | None, problems: list[Problem]) -> datetime:
-    """Check the arguments of `time_ago`, and return its result. Problems of the age are reported under `field`."""
+def cutoff(field: str, age: object, now: datetime | None, problems: list[Problem]) -> datetime:
     if now is not None:
-        check_instant("now", now, problems)
+        check_aware_datetime("now", now, problems)
     present = now if isinstance(now, datetime) and now.tzinfo is not None else datetime.now(UTC)
-    length = _length(field, age, problems)
+    length = _parse_age(field, age, problems)
     try:
         # In UTC: other clocks leave out hours, and repeat some.
         limit: datetime = present.astimezone(UTC) - length
     except (ValueError, OverflowError):
-        problems.append(Problem(field, "is longer than the calendar reaches back"))
+        problems.append(Problem(field, "is too long: it reaches back before the year 1"))
         return present
     if limit >= present:
         problems.append(Problem(field, "must be more than zero"))
     return limit
 
 
-def _length(field: str, age: object, problems: list[Problem]) -> timedelta | relativedelta:
+def _parse_age(field: str, age: object, problems: list[Problem]) -> timedelta | relativedelta:
     if isinstance(age, timedelta | relativedelta):
         return age
     example = 'such as "90 days" or "3 months"'

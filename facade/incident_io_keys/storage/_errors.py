@@ -37,7 +37,7 @@ class PendingOperationError(StorageError):
 
 
 class AmbiguousOrphanError(StorageError):
-    """More than one key, or none for certain, can be the one that a lost create made. Nothing was changed.
+    """The key that a lost create made cannot be identified with certainty. Nothing was changed.
 
     Attributes:
         candidates: The IDs of the keys that can be the one.
@@ -62,5 +62,4 @@ class TokenNotStoredError(StorageError):
 
 
 def token_of(error: BaseException | None) -> Token | None:
-    """Return the issued token that an exception carries, if any."""
     return getattr(error, "token", None)

@@ -18,8 +18,8 @@ from . import _files
 from ._errors import StoreUnavailableError
 from ._validation import check_path
 
-PRIVATE: Final = stat.S_IRUSR | stat.S_IWUSR
-SIZE: Final = 65536  # bytes; no token is longer
+OWNER_ONLY: Final = stat.S_IRUSR | stat.S_IWUSR
+MAX_TOKEN_BYTES: Final = 65536  # bytes; no token is longer
 
 
 @contextlib.contextmanager
@@ -38,9 +38,9 @@ class FileStore:
     new one. An existing file keeps its owner. A file that root creates belongs to the owner of its directory.
 
     Args:
-        directory: For a file for each key: their directory. It must exist, and nobody but its owner may write to it.
-        file: For the token of a single key: the file. Not everyone may write to its directory. A link is followed.
-        overwrite: Whether `file` may hold something else: the token of another key, or any content. It is replaced.
+        directory: The directory of one file per key. It must exist, and only its owner may write to it.
+        file: The file of a single key. Not everyone may write to its directory. A symbolic link is followed.
+        overwrite: Whether to replace a `file` that has the token of another key, or any other content.
         journal: A directory for pending operations; its parent must exist. Default: a hidden one beside the tokens.
 
     Raises:
@@ -82,13 +82,13 @@ class FileStore:
         with store_errors("cannot save a token to", self._path):
             if self.single_slot:
                 self._check_file()
-            elif _files.is_open_to(self._path, stat.S_IWGRP | stat.S_IWOTH):
+            elif _files.has_mode_bits(self._path, stat.S_IWGRP | stat.S_IWOTH):
                 raise PermissionError(errno.EPERM, "its group or everyone can write to it; run chmod go-w")
-            _files.check_writable(self.path("token"), SIZE, mode=PRIVATE)
+            _files.check_writable(self.path("token"), MAX_TOKEN_BYTES, mode=OWNER_ONLY)
         # A file keeps its owner, and not every process can give a new file to that owner.
         for path in [] if self.single_slot else _files.foreign_owned(self._path):
             with store_errors("cannot save a token to", path):
-                _files.check_writable(path, SIZE, mode=PRIVATE)
+                _files.check_writable(path, MAX_TOKEN_BYTES, mode=OWNER_ONLY)
 
     def save(self, key: str, token: Token) -> None:
         """Save a token durably; see `TokenStore.save`."""
@@ -98,7 +98,9 @@ class FileStore:
                 self._check_content()
                 new = not os.path.lexists(path)
             # surrogatepass: a UnicodeEncodeError would contain the token.
-            _files.replace(path, lambda: token.reveal().encode("utf-8", "surrogatepass") + b"\n", mode=PRIVATE, new=new)
+            _files.replace(
+                path, lambda: token.reveal().encode("utf-8", "surrogatepass") + b"\n", mode=OWNER_ONLY, new=new
+            )
 
     def load(self, key: str) -> Token | None:
         """Return the saved token of a key; None if there is none. See `TokenStore.load`."""
@@ -111,7 +113,7 @@ class FileStore:
             return None if token == Token("") else token
 
     def _check_file(self) -> None:
-        if _files.is_open_to(self._path.parent, stat.S_IWOTH):
+        if _files.has_mode_bits(self._path.parent, stat.S_IWOTH):
             raise PermissionError(errno.EPERM, "everyone can write to its directory; use another directory")
         if os.path.lexists(self._path):
             found = self._path.lstat()

@@ -104,7 +104,7 @@ def make_directory(path: Path) -> None:
         return
     with _opened(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW) as descriptor:
         if not os.listdir(descriptor):  # noqa: PTH208 - else the parent's owner has moved another directory there
-            _give_as_root(path.parent, descriptor)
+            _chown_as_root(path.parent, descriptor)
     sync(path.parent)
 
 
@@ -123,14 +123,14 @@ def try_lock(path: Path) -> int | None:
             stack.callback(os.close, descriptor)
             if created:
                 os.fchmod(descriptor, stat.S_IRUSR | stat.S_IWUSR)  # whatever the umask
-                _give_as_root(path.parent, descriptor)
+                _chown_as_root(path.parent, descriptor)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 return None
             links = os.fstat(descriptor).st_nlink
             if links > 1:
-                raise OSError(errno.EMLINK, f"the lock {path} has several hard links: remove it")
+                raise OSError(errno.EMLINK, f"the lock {path} has several hard links; remove it")
             if links:  # else the process that held the lock has removed the file
                 stack.pop_all()
                 return descriptor
@@ -178,7 +178,7 @@ def foreign_owned(directory: Path) -> list[Path]:
     return list(found.values())
 
 
-def is_open_to(path: Path, rights: int) -> bool:
+def has_mode_bits(path: Path, rights: int) -> bool:
     """Return whether a file's mode has some of these bits, such as `stat.S_IROTH`."""
     return bool(stat.S_IMODE(path.stat().st_mode) & rights)
 
@@ -213,7 +213,7 @@ def _temporary(path: Path, content: Callable[[], bytes], mode: int) -> Iterator[
             file.write(content())
             file.flush()
             _flush(descriptor)
-            _give_rights(path, descriptor, mode)
+            _copy_rights(path, descriptor, mode)
             _flush(descriptor)
             yield temporary
     except BaseException:
@@ -245,14 +245,14 @@ def _flush(descriptor: int) -> None:
             fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
 
 
-def _give_rights(path: Path, descriptor: int, mode: int) -> None:
+def _copy_rights(path: Path, descriptor: int, mode: int) -> None:
     try:
         old = path.stat(follow_symlinks=False)
     except FileNotFoundError:
-        _give_as_root(path.parent, descriptor)
+        _chown_as_root(path.parent, descriptor)
     else:
         # The owner first: until then, the mode would give rights to this process's group.
-        _give(old, descriptor)
+        _chown_like(old, descriptor)
         acl = b""
         if stat.S_IMODE(old.st_mode) == mode:
             with _no_acl():
@@ -262,13 +262,13 @@ def _give_rights(path: Path, descriptor: int, mode: int) -> None:
     os.fchmod(descriptor, mode)
 
 
-def _give_as_root(directory: Path, descriptor: int) -> None:
+def _chown_as_root(directory: Path, descriptor: int) -> None:
     """Give a new file to its directory's owner, who could not use a file of root's."""
     if os.geteuid() == 0:
-        _give(directory.stat(), descriptor)
+        _chown_like(directory.stat(), descriptor)
 
 
-def _give(like: os.stat_result, descriptor: int) -> None:
+def _chown_like(like: os.stat_result, descriptor: int) -> None:
     found = os.fstat(descriptor)
     if (like.st_uid, like.st_gid) != (found.st_uid, found.st_gid):
         os.fchown(descriptor, like.st_uid, like.st_gid)
@@ -294,6 +294,6 @@ def _reject_mount_point(path: Path, temporary: Path) -> None:
         os.link(path, temporary, follow_symlinks=False)
     except OSError as error:
         if error.errno == errno.EXDEV:
-            raise OSError(errno.EBUSY, "it is mounted on its own: mount its directory instead") from None
+            raise OSError(errno.EBUSY, "it is a mount point; mount its directory instead") from None
     else:
         temporary.unlink(missing_ok=True)  # another process may have removed it as a leftover

@@ -1,4 +1,4 @@
-"""The journal: which operation was begun on which key, so that another process can complete it. It has no token.
+"""The journal of pending operations, by which another process can complete them. It contains no token.
 
 Each pending operation has a file. It is replaced as a whole, so that it is always complete. The process that works on
 it holds a lock on a second file. Both are removed when the operation is complete.
@@ -33,7 +33,7 @@ LOGGER: Final = logging.getLogger("incident_io_keys")
 _SUFFIX: Final = ".json"
 _LOCK_SUFFIX: Final = ".lock"
 _MODE: Final = stat.S_IRUSR | stat.S_IWUSR
-# Bytes. An entry is shorter, unless very many keys have the same name.
+# Bytes; enough for an entry, unless very many keys have the same name.
 _SIZE: Final = 4096
 
 
@@ -52,7 +52,7 @@ class Fingerprint:
         salt = secrets.token_hex(16)
         return cls(salt, _digest(salt, token))
 
-    def fits(self, token: Token) -> bool:
+    def matches(self, token: Token) -> bool:
         return hmac.compare_digest(self.digest, _digest(self.salt, token))
 
 
@@ -65,14 +65,14 @@ class Entry:
     """An operation, as the journal has it.
 
     Attributes:
-        operation: The operation. `held` is none: it says which key's token the store's single slot has.
+        operation: The operation. `held` is not one: it marks the key whose token is in the single slot.
         name: The name of the key.
         began: When the operation began, by this machine's clock.
         key_id: The ID of the key; None if it is to be created.
         known: The IDs of the keys that had the name before the create.
         caller: The ID of the calling key, if known.
         issued_before: When the key's token was last issued before; None if the store may not have that token.
-        issued: The fingerprint of the issued token, once there is one.
+        fingerprint: The fingerprint of the issued token, once there is one.
         grace_period_minutes: The minutes for which the previous token keeps working.
     """
 
@@ -83,7 +83,7 @@ class Entry:
     known: tuple[str, ...] = ()
     caller: str | None = None
     issued_before: Time | None = None
-    issued: Fingerprint | None = None
+    fingerprint: Fingerprint | None = None
     grace_period_minutes: int = 0
 
 
@@ -114,7 +114,7 @@ class JournalFile:
             raise
 
     def rollback(self) -> None:
-        """Restore the entry of before `begin`, since the request was rejected or not sent."""
+        """Restore the entry that preceded `begin`, since the request was rejected or not sent."""
         with contextlib.suppress(StoreUnavailableError):  # then `resume` finds that nothing happened
             if self._previous is None:
                 self._remove()
@@ -140,7 +140,7 @@ class JournalFile:
             LOGGER.warning("%s; the operation is complete", error)
 
     @contextlib.contextmanager
-    def room(self) -> Iterator[None]:
+    def reserve_space(self) -> Iterator[None]:
         """Hold the space that the operation needs in the journal, while the token store is checked."""
         with _journal_errors(self.path), _files.spare(self.path, _SIZE), _files.spare(self.path, _SIZE):
             yield
@@ -167,7 +167,7 @@ class JournalFile:
 
     def _check_lock(self) -> None:
         if self._lock is None or not os.fstat(self._lock).st_nlink:
-            raise StoreUnavailableError(f"somebody removed the lock of {self.path}", entry=self.path)
+            raise StoreUnavailableError(f"the lock of {self.path} was removed: call resume", entry=self.path)
 
     def __enter__(self) -> Self:
         return self
@@ -178,7 +178,7 @@ class JournalFile:
         self.release()
 
     def __del__(self) -> None:
-        self.release()  # an interrupt can come before the `with` block begins
+        self.release()  # an interrupt can arrive before the `with` block
 
 
 def read_entry(path: Path) -> Entry | None:
@@ -242,7 +242,7 @@ class Journal:
             _files.remove_leftovers(self._directory)
             lock = _files.try_lock(_lock_path(path))
         if lock is None:
-            message = f"another process or thread is working on this key (journal file {path}): wait until it has ended"
+            message = f"another process or thread is using the journal file {path}: wait until it ends"
             raise KeyBusyError(message, entry=path)
         operation = JournalFile(path, lock)
         try:
@@ -260,7 +260,7 @@ class Journal:
 
     def _check_rights(self) -> None:
         # Whoever can write an entry decides which key is rotated.
-        if _files.is_open_to(self._directory, stat.S_IWGRP | stat.S_IWOTH):
+        if _files.has_mode_bits(self._directory, stat.S_IWGRP | stat.S_IWOTH):
             raise StoreUnavailableError(f"other users can write to {self._directory}: run chmod go-w on it")
 
 

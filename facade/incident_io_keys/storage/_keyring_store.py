@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import secrets
-import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from .._error_mapping import strip_tracebacks
 from .._validation import raise_if_invalid
 from ..errors import InvalidRequestError, Problem
 from ..tokens import Token
+from ._adapters import call_user_code
 from ._errors import StoreUnavailableError
 from ._validation import check_path
 
@@ -67,37 +66,26 @@ class KeyringStore:
                         raise
             return loaded
 
-        what = "cannot save a token to"
-        if not self._call(what, check):
-            raise self._error(what, "it does not return what it saved")
+        if not self._call("cannot save a token to", check):
+            name = type(self._backend).__name__
+            raise StoreUnavailableError(f"cannot save a token to the keyring {name}: it does not return what it saved")
 
     def save(self, key: str, token: Token) -> None:
         """Save a token; see `TokenStore.save`."""
-        what = "the token was not saved to"
-        self._call(what, lambda: self._backend.set_password(self._service, key, token.reveal()), token)
+        save = lambda: self._backend.set_password(self._service, key, token.reveal())  # noqa: E731
+        self._call("the token was not saved to", save, token)
 
     def load(self, key: str) -> Token | None:
         """Return the saved token of a key; None if there is none. See `TokenStore.load`."""
-        what = "cannot read a token from"
-        token = self._call(what, lambda: Token(self._backend.get_password(self._service, key) or ""))
+        load = lambda: Token(self._backend.get_password(self._service, key) or "")  # noqa: E731
+        token = self._call("cannot read a token from", load)
         return None if token == Token("") else token
 
-    def _call(self, what: str, function: Callable[[], T], token: Token | None = None) -> T:
-        outer = sys.exception()
-        try:
-            return function()
-        except Exception as error:  # noqa: BLE001 - a backend can raise anything
-            # The library's own errors mostly mean that the backend does not work on this machine.
-            is_own = any(kind.__name__ == "KeyringError" for kind in type(error).__mro__)
-            reason = type(error).__name__ + ("; choose another one with backend=..." if is_own else "")
-        except BaseException as error:  # an interrupt continues without the frames of the backend
-            strip_tracebacks(error, token, outer=outer)
-            raise
-        # Raised outside `except`: the backend's exception, whose frames hold the token, must not become its context.
-        raise self._error(what, reason)
-
-    def _error(self, what: str, reason: str) -> StoreUnavailableError:
-        return StoreUnavailableError(f"{what} the keyring {type(self._backend).__name__}: {reason}")
+    def _call(self, failed: str, function: Callable[[], T], token: Token | None = None) -> T:
+        failed = f"{failed} the keyring {type(self._backend).__name__}: "
+        # The text of a backend's exception can contain the token in another form.
+        result: T = call_user_code(function, token=token, failed=failed, quote=False)
+        return result
 
     def __repr__(self) -> str:
         return f"KeyringStore({self._service!r})"

@@ -16,7 +16,7 @@ from ..tokens import IssuedKey
 from ._adapters import Api, check_client
 from ._errors import AmbiguousOrphanError
 from ._runner import Client, run
-from ._validation import check_instant
+from ._validation import check_aware_datetime
 
 Known: TypeAlias = Iterable[str] | None
 
@@ -65,7 +65,7 @@ def find_orphans(
 def find_orphans(
     client: Client, *, name: str, since: datetime, known: Known = None, caller: str | None = None
 ) -> list[APIKey] | Coroutine[Any, Any, list[APIKey]]:
-    """Find the keys that a create can have made which failed with `may_have_applied`.
+    """Find the keys that a failed create may have made.
 
     If the API lists no key now, it may still list one later: the request may still be in progress.
 
@@ -75,8 +75,8 @@ def find_orphans(
         client: The client that called `create`, or another client of the same key. With an async client, await the
             result.
         name: The name that `create` was called with.
-        since: When `create` was called, by this machine's clock, with its time zone. The clock of the API may differ by
-            five minutes.
+        since: When `create` was called and failed with `may_have_applied`, by this machine's clock, with its time zone.
+            The clock of the API may differ by five minutes.
         known: The IDs of keys that existed before, if you know them. They are ignored.
         caller: The ID of the calling key, if you know it. Keys that other keys created are ignored.
 
@@ -141,7 +141,7 @@ def recover_orphan(
     known: Known = None,
     caller: str | None = None,
 ) -> IssuedKey | APIKey | Coroutine[Any, Any, IssuedKey | APIKey | None] | None:
-    """Rotate or delete the key that a create made which failed with `may_have_applied`.
+    """Rotate or delete the key that a failed create made.
 
     It changes a key only if no other key can be the one, and if the key is not older than the call by the API's clock
     (unless you pass `known`).
@@ -182,7 +182,7 @@ def _check(
 ) -> frozenset[str] | None:
     check_client(client, problems, *methods)
     check_text("name", name, problems, low=1)
-    check_instant("since", since, problems)
+    check_aware_datetime("since", since, problems)
     listed = None if known is None else check_list("known", known, problems) or []
     # An `APIKey`, for example, would match no ID.
     ids = [check_text(f"known[{index}]", each, problems, low=1) for index, each in enumerate(listed or ())]
@@ -206,13 +206,14 @@ def _recover(
         return None
     ids = tuple(key.id for key in found)
     if len(found) > 1:
-        message = f"{len(found)} keys can be the one that was created: {', '.join(ids)}; none was changed"
+        message = f"{len(found)} keys match the create: {', '.join(ids)}; none was changed"
         raise AmbiguousOrphanError(message, candidates=ids)
     [key] = found
     if known is None and key.created_at < since:
-        message = f"the key {key.id} was created before the call, by the API's clock; it was not changed"
-        suggestion = "if it is the one, pass `known`, the IDs of the keys that existed before"
-        raise AmbiguousOrphanError(f"{message}: {suggestion}", key_id=key.id, candidates=ids)
+        message = (
+            f"the key {key.id} is older than the call, by the API's clock; it was not changed: pass `known`, the IDs"
+        )
+        raise AmbiguousOrphanError(f"{message} of the keys that existed before", key_id=key.id, candidates=ids)
     if by == "delete":
         api.delete(key.id)
         return key

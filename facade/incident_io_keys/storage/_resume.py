@@ -1,7 +1,7 @@
-"""`resume`: completes the operations that earlier processes left pending, or says what a person must do.
+"""`resume`: completes pending operations, or reports what a person must do.
 
-Three sources tell what happened: the journal has the request and the fingerprint of the issued token; the API has the
-key and the time when its last token was issued; the token store has that token, or another one.
+It compares three sources: the journal (the request, the fingerprint of the issued token), the API (the key, the time
+when its last token was issued), and the token store.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from ..client import KeysClient
 from ..errors import IncidentIOError, NotFoundError, Problem
 from ..tokens import Token
 from ._adapters import Api, SafeStore, check_call
-from ._creation import adopt, created_by
+from ._creation import orphans_of, replace_lost_token
 from ._errors import StorageError, StoreUnavailableError, token_of
 from ._journal import Entry, Journal, JournalFile, read_entry
 from ._orphans import SKEW
-from ._rotation import rotate_shown
+from ._rotation import issue_and_save
 from ._runner import Client, run
 from ._saving import SETTLE_TIME, complete, is_accepted, journal_of
 from ._store import TokenStore
-from ._validation import check_instant, check_path
+from ._validation import check_aware_datetime, check_path
 
 # A key whose token was issued later than this after its creation was rotated since.
-_SAME_TIME: Final = timedelta(seconds=10)
-_EVER: Final = datetime.min.replace(tzinfo=UTC)
+_MAX_ISSUE_DELAY: Final = timedelta(seconds=10)
+_EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
 
 
 @frozen(kw_only=True)
@@ -101,7 +101,7 @@ def resume(
     """
     problems: list[Problem] = []
     if now is not None:
-        check_instant("now", now, problems)
+        check_aware_datetime("now", now, problems)
     check_call("nothing was resumed", client, ("list", "show", "rotate", "with_token"), store, problems)
     time = now or datetime.now(UTC)
     return run(client, lambda api: _resume(api, SafeStore(store), time))  # type: ignore[no-any-return]
@@ -155,8 +155,7 @@ def _resume(api: Api, store: SafeStore, now: datetime) -> list[ResumeResult]:
 def _unreadable(error: StorageError, path: Path) -> ResumeResult:
     hint = str(error)
     if isinstance(error, StoreUnavailableError):
-        hint += "; find out whether the token store has a working token of each key, rotate those without, then remove"
-        hint += " this file"
+        hint += "; check that each key has a working token in the store, rotate the others, then remove this file"
     return ResumeResult(status="pending", hint=hint, entry=path, error=error)
 
 
@@ -200,15 +199,15 @@ def _resume_create(api: Api, store: SafeStore, operation: JournalFile, entry: En
         if not found:
             return _not_applied(entry, operation, now, "no key was created", "do not create the key again until then")
         [key, *others] = found
-        rotated = key.token_last_issued_at - key.created_at > _SAME_TIME
+        rotated = key.token_last_issued_at - key.created_at > _MAX_ISSUE_DELAY
         in_time = entry.began - SKEW <= key.created_at <= entry.began + SETTLE_TIME + SKEW
         if others or rotated or not in_time:
-            return _Finding("pending", _ask_which(store, operation, found))
-    adopt(api, store, operation, entry, key)
+            return _Finding("pending", _ambiguous_hint(store, operation, found))
+    replace_lost_token(api, store, operation, entry, key)
     return _Finding("completed", f"the token of {key.id} was lost; the key was rotated, its new token is saved", key.id)
 
 
-def _ask_which(store: SafeStore, operation: JournalFile, found: list[APIKey]) -> str:
+def _ambiguous_hint(store: SafeStore, operation: JournalFile, found: list[APIKey]) -> str:
     time = "%Y-%m-%d %H:%M:%S"
     listed = "; ".join(
         f"{key.id}, created {key.created_at:{time}}, token issued {key.token_last_issued_at:{time}}" for key in found
@@ -216,15 +215,15 @@ def _ask_which(store: SafeStore, operation: JournalFile, found: list[APIKey]) ->
     steps = ["rotate it with rotate_into", f"remove {operation.path}"]
     if store.single_slot:  # there, the file prevents other operations
         steps.reverse()
-    hint = f"it is not certain whether the create made one of these keys: {listed}"
-    return f"{hint}. Delete those that nobody uses. If one is left that you need, {steps[0]}, then {steps[1]}"
+    hint = f"the create may have made one of these keys: {listed}. Delete unused ones. To keep one,"
+    return f"{hint} {steps[0]}, then {steps[1]}"
 
 
 def _unsaved_keys(api: Api, store: SafeStore, entry: Entry) -> list[APIKey]:
     """Return the keys that a create whose response was lost can have made, and of which the store has no token."""
     found = []
     # Of any time: `known` has the keys that existed before, and clocks can be wrong.
-    for key in created_by(entry, api.list(), since=_EVER):
+    for key in orphans_of(entry, api.list(), since=_EARLIEST):
         token = None if store.single_slot else store.load(key.id)
         if token is None or not is_accepted(api, key.id, token):
             found.append(key)
@@ -241,22 +240,21 @@ def _resume_rotation(api: Api, store: SafeStore, operation: JournalFile, entry: 
         found = _not_applied(entry, operation, now, f"the key {key_id} was not rotated", "its previous token works")
         return evolve(found, saved=key_id) if found.status == "nothing_to_do" else found
     if issued > entry.began + SETTLE_TIME + SKEW:
-        hint = f"somebody else rotated the key {key_id} at {issued:%Y-%m-%d %H:%M} UTC, and has its token: to have one"
-        hint += f" too, call rotate_into, which revokes theirs after its grace period; else remove {operation.path}"
+        hint = f"another program rotated the key {key_id} at {issued:%Y-%m-%d %H:%M} UTC. If you need a token, call"
+        hint += f" rotate_into; the other one then expires after the grace period. Otherwise, remove {operation.path}"
         return _Finding("pending", hint)
     if _has_issued_token(api, store, entry):
         return _Finding("completed", f"the new token of {key_id} is saved", key_id)
     if _is_in_future(entry, now):
-        return _ask_about_clock(entry, operation, f"the key {key_id} was rotated, and its token is not saved")
-    rotate_shown(api, store, operation, key, entry.grace_period_minutes, lost=True)
+        return _clock_finding(entry, operation, f"the key {key_id} was rotated, and its token is not saved")
+    issue_and_save(api, store, operation, key, entry.grace_period_minutes, lost=True)
     return _Finding("completed", f"the new token of {key_id} was lost; the key was rotated again", key_id)
 
 
 def _has_issued_token(api: Api, store: SafeStore, entry: Entry) -> bool:
-    """Return whether the store has the token that the operation issued, and the API accepts it."""
     key_id = entry.key_id or ""
     token = store.load(key_id)
-    if token is None or entry.issued is None or not entry.issued.fits(token):
+    if token is None or entry.fingerprint is None or not entry.fingerprint.matches(token):
         return False
     return is_accepted(api, key_id, token)
 
@@ -281,7 +279,7 @@ def _not_visible(api: Api, store: SafeStore, operation: JournalFile, entry: Entr
 
 def _not_applied(entry: Entry, operation: JournalFile, now: datetime, what: str, until_then: str) -> _Finding:
     if _is_in_future(entry, now):
-        return _ask_about_clock(entry, operation, what)
+        return _clock_finding(entry, operation, what)
     settled = entry.began + SETTLE_TIME
     if now >= settled:
         return _Finding("nothing_to_do", what)
@@ -293,7 +291,7 @@ def _is_in_future(entry: Entry, now: datetime) -> bool:
     return entry.began > now + SKEW
 
 
-def _ask_about_clock(entry: Entry, operation: JournalFile, what: str) -> _Finding:
-    hint = f"{what}; the operation began at {entry.began:%Y-%m-%d %H:%M:%S} UTC, which is in the future: this machine's"
-    hint += f" clock is or was wrong. Once it is right, wait five minutes, check the key, and remove {operation.path}"
+def _clock_finding(entry: Entry, operation: JournalFile, what: str) -> _Finding:
+    hint = f"{what}; the operation began at {entry.began:%Y-%m-%d %H:%M:%S} UTC, which is in the future. Correct this"
+    hint += f" machine's clock if it is wrong, wait five minutes, check the key, then remove {operation.path}"
     return _Finding("pending", hint)

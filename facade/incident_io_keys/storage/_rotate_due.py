@@ -18,8 +18,8 @@ from ..client import KeysClient
 from ..errors import AuthenticationError, IncidentIOError, Problem
 from ..tokens import Token
 from . import _runner
-from ._adapters import Api, SafeStore, call_foreign, check_call
-from ._due import Age, limit_of
+from ._adapters import Api, SafeStore, call_user_code, check_call
+from ._due import Age, cutoff
 from ._errors import StoreUnavailableError, token_of
 from ._orphans import can_manage_keys, check_caller
 from ._rotation import DEFAULT_GRACE, rotate
@@ -29,13 +29,13 @@ from ._store import TokenStore
 _MAX_CONCURRENCY: Final = 32
 
 # The requests of the calling key that one rotation needs. The test call uses the new token's own.
-_REQUESTS: Final = 2
-# The share of the rate limit that is left to other programs with the same key.
+_REQUESTS_PER_ROTATION: Final = 2
+# The share of the rate limit that is reserved for other programs with the same key.
 _RESERVED_SHARE: Final = 0.1
 # The share that the reserve and the rotations in progress may need together.
 _MAX_SHARE: Final = 0.5
 # Seconds in which the API restores the whole rate limit.
-_WINDOW: Final = 60.0
+_RATE_LIMIT_SECONDS: Final = 60.0
 
 _SINGLE_SLOT: Final = Problem(
     "store", "holds one token for all keys", "use one with a token for each key, such as FileStore, or rotate_into"
@@ -144,7 +144,7 @@ def rotate_due(
         IncidentIOError: The keys could not be listed. Nothing was rotated.
     """
     problems: list[Problem] = []
-    limit = limit_of("older_than", older_than, now, problems)
+    limit = cutoff("older_than", older_than, now, problems)
     check_whole_number("max_concurrency", max_concurrency, problems, low=1, high=_MAX_CONCURRENCY)
     minutes = check_grace_period(grace_period_minutes, problems)
     if caller is not None:
@@ -161,16 +161,14 @@ def rotate_due(
     check_call("nothing was rotated", client, ("list", "show", "rotate", "with_token"), store, problems)
 
     def procedure(api: Api) -> list[RotationResult]:
-        due = _Run(api, SafeStore(store), minutes, max_concurrency, progress)
-        return due.run(limit, where, caller, include_caller)
+        run = _Run(api, SafeStore(store), minutes, max_concurrency, progress)
+        return run.run(limit, where, caller, include_caller)
 
     return run(client, procedure)  # type: ignore[no-any-return]
 
 
 @define
 class _Run:
-    """One call of `rotate_due`: the keys, and their results so far."""
-
     api: Api
     store: SafeStore
     minutes: int
@@ -183,14 +181,13 @@ class _Run:
     def run(
         self, limit: datetime, where: Callable[[APIKey], bool] | None, caller: str | None, include_caller: bool
     ) -> list[RotationResult]:
-        """Rotate the keys that were issued before a time."""
         self.store.check()
         keys = self.api.list()
         check_caller("nothing was rotated", caller, keys)
         keys = [key for key in keys if key.token_last_issued_at <= limit]
         keys.sort(key=lambda key: key.token_last_issued_at)
         if where is not None:
-            keys = call_foreign(list, filter(where, keys))
+            keys = call_user_code(list, filter(where, keys))
         self.total = len(keys)
         others, last = [], []
         for key in keys:
@@ -203,21 +200,21 @@ class _Run:
                 last.append(key)
             else:
                 self.report(RotationResult(key=key, status="skipped", reason="it is the calling key"))
-        if len(others + last) > 1 and self.store.has_token_of_any_key():
+        if len(others + last) > 1 and self.store.ignores_key_id():
             raise_if_invalid("nothing was rotated", [_SINGLE_SLOT])
         # A store that is empty shows that it has a single slot only after a rotation.
         checked = False
         while others and not checked and self.skip_reason is None:
             rotated = self.rotate_all([others.pop(0)])
-            checked = self.has_slots() and rotated
+            checked = self.verify_slots() and rotated
         self.rotate_all(others)
         self.rotate_all(last)
         return self.results
 
-    def has_slots(self) -> bool:
+    def verify_slots(self) -> bool:
         """Return whether the store keeps the token of each key; if not, no further key is rotated."""
         try:
-            if not self.store.has_token_of_any_key():
+            if not self.store.ignores_key_id():
                 return True
             self.skip_reason = "the store holds one token for all keys"
         except StoreUnavailableError as error:  # not raised: a result may have an issued token
@@ -283,23 +280,23 @@ class _Run:
         return RotationResult(key=key, status="rotated")
 
     def report(self, result: RotationResult) -> None:
-        """Note a result, and call `progress`; with an async client, in its event loop."""
         self.results.append(result)
         if self.progress is not None:
             self.api.run(self.progress, result, len(self.results), self.total)
 
     def concurrency(self) -> int:
-        """Return the number of concurrent rotations that the rate limit allows."""
         limit = self.api.rate_limit
         if limit is None or not limit.limit:
             return self.max_concurrency
-        return max(1, min(self.max_concurrency, int(limit.limit * (_MAX_SHARE - _RESERVED_SHARE) / _REQUESTS)))
+        return max(
+            1, min(self.max_concurrency, int(limit.limit * (_MAX_SHARE - _RESERVED_SHARE) / _REQUESTS_PER_ROTATION))
+        )
 
     def delay(self) -> float:
         """Return the seconds until the rate limit suffices for this rotation and those in progress."""
         limit = self.api.rate_limit
         if limit is None or not limit.limit or limit.remaining is None:
             return 0.0
-        needed: float = limit.limit * _RESERVED_SHARE + _REQUESTS * self.concurrency()
+        needed: float = limit.limit * _RESERVED_SHARE + _REQUESTS_PER_ROTATION * self.concurrency()
         missing: float = max(0.0, needed - limit.remaining)
-        return missing / float(limit.limit) * _WINDOW
+        return missing / float(limit.limit) * _RATE_LIMIT_SECONDS

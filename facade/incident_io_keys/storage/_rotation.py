@@ -78,32 +78,31 @@ def rotate(api: Api, store: SafeStore, key_id: str, grace: int) -> IssuedKey:
             if is_pending:
                 raise pending_error(operation)
             if not store.overwrite and store.load(key_id) is not None:
-                message = f"has the token of the key {earlier.key_id}, which the token of {key_id} would replace"
-                problem = Problem("store", message, "use one store for each key, or delete that token")
+                problem = Problem("store", f"holds the token of the key {earlier.key_id}", "use another store")
                 raise_if_invalid("rotate was not sent", [problem])
         key = api.show(key_id)
         if is_pending and earlier is not None and _may_take_effect(earlier, key):
             raise pending_error(operation)
-        issued = rotate_shown(api, store, operation, key, grace, lost=is_pending)
+        issued = issue_and_save(api, store, operation, key, grace, lost=is_pending)
         complete(store, operation, key.name, key_id)
     return issued
 
 
 def _may_take_effect(entry: Entry, key: APIKey) -> bool:
     """Return whether a pending rotation can still take effect, and so revoke the token of the next one."""
-    if entry.issued is not None or datetime.now(UTC) >= entry.began + SETTLE_TIME:
+    if entry.fingerprint is not None or datetime.now(UTC) >= entry.began + SETTLE_TIME:
         return False
     return entry.issued_before is None or key.token_last_issued_at == entry.issued_before
 
 
-def rotate_shown(
+def issue_and_save(
     api: Api, store: SafeStore, operation: JournalFile, key: APIKey, grace: int, *, lost: bool
 ) -> IssuedKey:
     """Rotate a key and save its new token. The caller completes the operation.
 
     `lost` says that the store may not have the key's current token.
     """
-    with operation.room():
+    with operation.reserve_space():
         store.check()
     entry = Entry(
         operation="rotate",

@@ -26,12 +26,11 @@ Client: TypeAlias = KeysClient | AsyncKeysClient
 
 
 def wait(seconds: float, stop: threading.Event | None = None) -> None:
-    """Wait for a number of seconds, or until an event is set."""
     (stop or threading.Event()).wait(seconds)
 
 
 def start_thread(work: Callable[[], object], *, daemon: bool | None = None) -> threading.Thread | None:
-    """Start a thread in the current context; return None if the system or the ending interpreter allows no more."""
+    """Start a thread in the current context. Return None if no thread can be started."""
     context = contextvars.copy_context()  # tools that trace requests use it
     thread = threading.Thread(target=context.run, args=(work,), name="incident-io-keys-storage", daemon=daemon)
     try:
@@ -125,7 +124,7 @@ class _Bridge:
         return found
 
     def close(self) -> None:
-        """Cancel what is running, and let nothing run any more."""
+        """Cancel running calls, and reject new ones."""
         with self._lock:
             self._closed = True
         for future in tuple(self._pending):

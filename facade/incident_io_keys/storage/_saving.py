@@ -23,7 +23,7 @@ from ._adapters import Api, SafeStore
 from ._errors import PendingOperationError, StorageError, StoreUnavailableError, TokenNotStoredError, token_of
 from ._journal import Entry, Fingerprint, Journal, JournalFile
 
-# After this time, a request has taken effect or never will: it ends, and all servers of the API know the result.
+# So long after it was sent, a request has taken effect or never will.
 SETTLE_TIME: Final = timedelta(minutes=5)
 
 # Delays in seconds between the test calls with a new token. The API may have several servers, and not all of them know
@@ -36,7 +36,6 @@ def journal_of(store: SafeStore) -> Journal:
 
 
 def pending_error(operation: JournalFile) -> PendingOperationError:
-    """Return the error for an operation that must be completed first."""
     message = f"an earlier operation is pending (journal file {operation.path}): call resume(client, store) first"
     return PendingOperationError(message, entry=operation.path)
 
@@ -71,7 +70,7 @@ def save_and_verify(api: Api, store: SafeStore, operation: JournalFile, entry: E
     key_id = entry.key_id or ""
     # With its fingerprint, `resume` can recognize the token. Without it, `resume` rotates the key again.
     with contextlib.suppress(StoreUnavailableError):
-        operation.write(evolve(entry, issued=Fingerprint.of(token)))
+        operation.write(evolve(entry, fingerprint=Fingerprint.of(token)))
     try:
         store.save(key_id, token)
         if store.load(key_id) != token:
@@ -83,7 +82,7 @@ def save_and_verify(api: Api, store: SafeStore, operation: JournalFile, entry: E
             return
         reason = "the API does not accept it"
     except IncidentIOError as error:
-        reason = f"the test call with it failed: {error}"
+        reason = str(error)
     raise not_stored(token, operation, entry, reason, saved=True)
 
 
@@ -119,9 +118,8 @@ def is_accepted(api: Api, key_id: str, token: Token) -> bool:
 def not_stored(
     token: Token, operation: JournalFile, entry: Entry, reason: str, *, saved: bool = False
 ) -> TokenNotStoredError:
-    """Return the error for an issued token that is not known to be stored and to work."""
     which = f"the key {entry.key_id}" if entry.key_id else f"a new key named {quote(entry.name)}"
-    what = "was saved, but is not known to work" if saved else "was issued, but is not known to be stored"
+    what = "was saved, but its test failed" if saved else "was issued, but is not known to be saved"
     lines = [f"the token of {which} {what}: {reason}", f"the token is on this error; {_hint(operation)}"]
     return TokenNotStoredError(
         "\n  ".join(lines), token=token, key_id=entry.key_id, entry=operation.path, may_have_applied=True, saved=saved

@@ -14,8 +14,8 @@ class TokenStore(Protocol):
     Its methods may raise any exception: the functions of this package convert it to a `StoreUnavailableError` without
     a token. They call a store from several threads, and with an async client never from the thread of the event loop.
 
-    Two optional attributes: `single_slot = True` says that the store holds one token, whatever its key, so that the
-    token of one key does not silently replace that of another. `overwrite = True` says that it may.
+    Two optional attributes: `single_slot = True` says that the store holds one token, whatever its key. The token of
+    another key does not replace it, unless the store has `overwrite = True`.
 
     Attributes:
         journal: A directory for pending operations: the key, the operation and its time, never a token. It is created

@@ -10,7 +10,7 @@ from .._validation import type_name
 from ..errors import Problem
 
 
-def check_instant(field: str, value: object, problems: list[Problem]) -> None:
+def check_aware_datetime(field: str, value: object, problems: list[Problem]) -> None:
     """Check a datetime that has a time zone."""
     if not isinstance(value, datetime):
         problems.append(Problem(field, f"takes a datetime, not {type_name(value)}"))
