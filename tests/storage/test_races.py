@@ -191,3 +191,14 @@ def test_a_rotation_replaces_a_pending_one_that_took_effect(
     do(rotate_into, store, key_id)
     assert entries(store) == []
     assert outlives(mock, store, key_id)
+
+
+def test_a_rotation_whose_token_could_not_be_saved_can_be_repeated_immediately(
+    do: Do, mock: MockAPI, memory: Memory, key_id: str
+) -> None:
+    memory.at["save"] = lambda: throw(OSError("full"))
+    failure(do, rotate_into, memory, key_id)
+    memory.at.clear()
+    do(rotate_into, memory, key_id)
+    assert list(memory.journal.glob("*")) == []
+    assert outlives(mock, memory, key_id)

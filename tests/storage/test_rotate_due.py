@@ -12,10 +12,11 @@ import httpx
 import pytest
 
 from incident_io_keys import AsyncKeysClient, KeysClient
-from incident_io_keys.storage import FileStore, RotationResult, _runner, rotate_due
+from incident_io_keys.storage import FileStore, RotationResult, _runner, resume, rotate_due
+from incident_io_keys.storage._runner import wait
 from incident_io_keys.testing import MockAPI
 
-from .doing import Doing, Memory, Waits, aged, rotated, sent, states, works
+from .doing import LONG, Doing, Memory, Waits, aged, rotated, sent, states, works
 
 
 @pytest.fixture
@@ -287,3 +288,32 @@ def test_only_those_are_rotated_that_are_asked_for(doing: Doing, mock: MockAPI, 
     found = rotated(doing, keys, store, mock, where=lambda key: store.load(key.id) is not None)
     assert states(found) == {"key 0": "rotated"}
     assert store.load(elsewhere.api_key.id) is None
+
+
+@pytest.mark.parametrize("interrupt", [KeyboardInterrupt, SystemExit])
+def test_an_interrupt_in_a_rotation_ends_the_run_and_loses_no_token(
+    doing: Doing, mock: MockAPI, keys: Any, store: Memory, interrupt: type[BaseException]
+) -> None:
+    for number in range(10):
+        mock.add_key(f"key {number}", ["viewer"], age_seconds=LONG.total_seconds())
+    interrupts = [interrupt()]
+
+    def save() -> None:
+        if len(store.tokens) > 2 and interrupts:
+            raise interrupts.pop()
+
+    store.at["save"] = save
+    with pytest.raises(interrupt):
+        rotated(doing, keys, store, mock)
+    assert len(sent(mock, "rotate")) < 10
+    store.at.clear()
+    doing(resume(keys, store))
+    assert set(sent(mock, "rotate")) == set(store.tokens)
+    assert all(works(mock, token) for token in store.tokens.values())
+
+
+def test_a_wait_ends_early_if_the_run_is_stopped() -> None:
+    stop = threading.Event()
+    stop.set()
+    wait(60, stop)
+    wait(0)

@@ -24,7 +24,7 @@ from ..errors import (
     Problem,
     TokenSourceError,
 )
-from ..storage import StorageError, StoreUnavailableError
+from ..storage import StoreUnavailableError
 from ..tokens import Token
 from ._session import Session
 from ._signals import Interrupted
@@ -158,8 +158,8 @@ def _of_the_client(session: Session, error: IncidentIOError) -> Failure:
         return Failure(API, lines, "api", facts)
     if isinstance(error, TokenSourceError):
         return Failure(USER, lines, "usage", facts)
-    if isinstance(error, StorageError):
-        facts |= {"key_id": error.key_id, "entry": None if error.entry is None else str(error.entry)}
+    entry = getattr(error, "entry", None)
+    facts |= {"key_id": getattr(error, "key_id", None), "entry": None if entry is None else str(entry)}
     return Failure(USER, lines, "storage", facts)
 
 
