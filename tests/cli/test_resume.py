@@ -62,7 +62,11 @@ def test_a_token_that_could_not_be_saved_is_rescued(
 def test_what_is_left_is_finished_or_told(run: Run, mock: MockAPI, keys: KeysClient, key: APIKey, tokens: Path) -> None:
     nothing = run("resume", "--token-dir", tokens, "--output", "table")
     assert (nothing.code, nothing.out) == (0, "")
-    assert f"--token-dir {tokens}: nothing was ever begun there: there is no journal {tokens}/.incident" in nothing.err
+    assert (
+        f"--token-dir {tokens}: no operation has used this destination, there is no journal {tokens}/.incident"
+        in nothing.err
+    )
+    assert "`incident-io-keys resume --all` lists the pending operations" in nothing.err
     mock.fail_next(faults.Close(), operation="rotate")
     assert run("rotate", key.id, "--token-dir", tokens).code == 3
     mock.fail_next(faults.Status(401), operation="show")

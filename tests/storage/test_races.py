@@ -202,3 +202,19 @@ def test_a_rotation_whose_token_could_not_be_saved_can_be_repeated_immediately(
     do(rotate_into, memory, key_id)
     assert list(memory.journal.glob("*")) == []
     assert outlives(mock, memory, key_id)
+
+
+def test_a_create_of_a_name_that_another_process_is_creating_waits_for_it(
+    do: Do, mock: MockAPI, memory: Memory
+) -> None:
+    errors: list[Any] = []
+
+    def meanwhile() -> None:
+        memory.at.clear()
+        with KeysClient(mock.token, transport=mock.transport()) as client:
+            errors.append(failure(create_into, client, memory, **NEW))
+            errors.extend(each.error for each in resume(client, memory) if each.operation == "create")
+
+    memory.at["save"] = meanwhile
+    do(create_into, memory, **NEW)
+    assert [type(error) for error in errors] == [KeyBusyError] * 2

@@ -12,7 +12,8 @@ import httpx
 import pytest
 
 from incident_io_keys import AsyncKeysClient, KeysClient
-from incident_io_keys.storage import FileStore, RotationResult, _runner, resume, rotate_due
+from incident_io_keys.storage import FileStore, RotationResult, _runner, resume, rotate_due, rotate_into
+from incident_io_keys.storage._journal import Journal
 from incident_io_keys.storage._runner import wait
 from incident_io_keys.testing import MockAPI
 
@@ -317,3 +318,29 @@ def test_a_wait_ends_early_if_the_run_is_stopped() -> None:
     stop.set()
     wait(60, stop)
     wait(0)
+
+
+def test_a_key_that_was_rotated_since_is_skipped(doing: Doing, mock: MockAPI, keys: Any, store: Memory) -> None:
+    first, second = aged(mock, 2)
+
+    def progress(_: RotationResult, done: int, __: int) -> None:
+        if done == 2:  # after the manager's key and the first one
+            with KeysClient(mock.token, transport=mock.transport()) as client:
+                rotate_into(client, store, second.api_key.id)
+
+    found = rotated(doing, keys, store, mock, max_concurrency=1, progress=progress)
+    assert [(each.status, each.reason) for each in found[1:]] == [
+        ("rotated", None),
+        ("skipped", "another program has rotated it"),
+    ]
+    assert sent(mock, "rotate") == [first.api_key.id, second.api_key.id]
+
+
+def test_a_key_that_another_process_is_rotating_is_skipped(
+    doing: Doing, mock: MockAPI, keys: Any, store: Memory
+) -> None:
+    [issued] = aged(mock, 1)
+    with Journal(store.journal, single_slot=False).begin_rotation(issued.api_key.id):
+        found = doing(rotate_due(keys, store, older_than="90 days", now=mock.clock.now()))
+    assert found[-1].status == "skipped"
+    assert "another process or thread is using the journal file" in found[-1].reason

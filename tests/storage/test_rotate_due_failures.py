@@ -346,3 +346,13 @@ def test_a_store_that_says_that_it_has_one_place_is_refused_before_anything_is_s
     with pytest.raises(InvalidRequestError, match="holds one token for all keys"):
         doing(rotate_due(keys, store, older_than="90 days", now=mock.clock.now()))
     assert mock.requests == []
+
+
+def test_a_coroutine_function_as_a_filter_is_rejected(doing: Doing, mock: MockAPI, keys: Any, store: Memory) -> None:
+    async def where(_: object) -> bool:
+        return False
+
+    arguments: dict[str, Any] = {"older_than": "1 day", "where": where}
+    with pytest.raises(InvalidRequestError, match="where: is a coroutine function"):
+        doing(rotate_due(keys, store, **arguments))
+    assert mock.requests == []

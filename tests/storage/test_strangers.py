@@ -55,7 +55,7 @@ def test_a_store_that_gives_text_and_no_token_shows_nothing_of_it(
 ) -> None:
     memory.load = lambda key: memory.tokens[key].reveal() if key in memory.tokens else None  # type: ignore[method-assign,return-value,assignment]
     error = failure(do, rotate_into, memory, key_id)
-    assert "the token store returns a value of type str instead of a Token" in str(error)
+    assert "Memory.load returns a value of type str instead of a Token" in str(error)
     assert works(mock, error.token)
     assert memory.tokens[key_id].reveal() not in renderings(error)
 

@@ -260,8 +260,11 @@ def resume(session: Session, everywhere: bool, into: dict[str, Any], force: bool
         kept = failure.lines[-1:] if failure and "token_file" in more else []
         lines += [f"{name}: {hint[0]}", *(f"  {line}" for line in (*hint[1:], *kept))]
     if not facts:
-        state = "nothing is pending in the journal" if exists else "nothing was ever begun there: there is no journal"
-        session.terminal.tell(f"{session.place}: {state} {store.journal}")
+        state = f"nothing is pending in the journal {store.journal}"
+        if not exists:
+            state = f"no operation has used this destination, there is no journal {store.journal};"
+            state += " `incident-io-keys resume --all` lists the pending operations of all destinations"
+        session.terminal.tell(f"{session.place}: {state}")
     _write_results(session, output, lines, facts)
     return code
 

@@ -48,7 +48,7 @@ def check_store(store: object, problems: list[Problem]) -> None:
         message = "is a class" if isinstance(store, type) else f"lacks the methods {', '.join(missing)}"
         problems.append(Problem("store", message, "pass a FileStore or another TokenStore"))
     elif not isinstance(getattr(store, "journal", None), Path):
-        problems.append(Problem("store", "has no journal", "add an attribute `journal`: the Path of a directory"))
+        problems.append(Problem("store", "has no journal that is a Path", "add `journal`, the Path of a directory"))
 
 
 def check_client(client: object, problems: list[Problem], *methods: str) -> None:
@@ -139,20 +139,21 @@ class SafeStore:
 
     def __init__(self, store: TokenStore) -> None:
         self._store = store
+        self._name = type(store).__name__
         self.journal: Path = store.journal
         self.single_slot = getattr(store, "single_slot", False) is True
         self.overwrite = getattr(store, "overwrite", False) is True
 
     def check(self) -> None:
-        call_user_code(self._store.check)
+        call_user_code(self._store.check, failed=f"{self._name}.check raised ")
 
     def save(self, key_id: str, token: Token) -> None:
-        call_user_code(self._store.save, key_id, token, token=token)
+        call_user_code(self._store.save, key_id, token, token=token, failed=f"{self._name}.save raised ")
 
     def load(self, key_id: str) -> Token | None:
-        found = call_user_code(self._store.load, key_id)
+        found = call_user_code(self._store.load, key_id, failed=f"{self._name}.load raised ")
         if found is not None and not isinstance(found, Token):
-            raise StoreUnavailableError(f"the token store returns {type_name(found)} instead of a Token")
+            raise StoreUnavailableError(f"{self._name}.load returns {type_name(found)} instead of a Token")
         return found
 
     def ignores_key_id(self) -> bool:
@@ -161,7 +162,12 @@ class SafeStore:
 
 
 def call_user_code(
-    function: Callable[..., Any], *arguments: Any, token: Token | None = None, failed: str = "", quote: bool = True
+    function: Callable[..., Any],
+    *arguments: Any,
+    token: Token | None = None,
+    failed: str = "",
+    quote: bool = True,
+    kind: type[StorageError] = StoreUnavailableError,
 ) -> Any:
     """Call code that can raise anything. Its exceptions become StorageErrors, without its frames and without a token.
 
@@ -171,6 +177,7 @@ def call_user_code(
         token: The token that it handles.
         failed: The start of the message.
         quote: Whether the message contains the text of the exception, redacted, and not only its type.
+        kind: The class of the exception to raise.
     """
     outer = sys.exception()
     try:
@@ -182,7 +189,7 @@ def call_user_code(
         failure = error
     except Exception as error:  # noqa: BLE001
         text = _describe(error, token, outer)
-        failure = StoreUnavailableError(failed + (text if quote else type(error).__name__))
+        failure = kind(failed + (text if quote else type(error).__name__))
     except BaseException as error:  # an interrupt
         strip_tracebacks(error, token, outer=outer)
         raise

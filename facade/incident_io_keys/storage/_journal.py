@@ -219,13 +219,13 @@ class Journal:
             if path.name.startswith("create-"):
                 entry = read_entry(path)
                 if entry is not None and entry.name == name:
+                    self.open(path).release()  # raises KeyBusyError if a process is working on it
                     return path
         return None
 
     def paths(self) -> list[Path]:
         """Return the files of all operations. A file may not exist yet, or no longer."""
-        if not self._directory.parent.is_dir():
-            raise StoreUnavailableError(f"the directory {self._directory.parent} of the journal does not exist")
+        self._check_parent()
         with _journal_errors(self._directory):
             try:
                 self._check_rights()
@@ -253,10 +253,15 @@ class Journal:
         return operation
 
     def _begin(self, name: str) -> JournalFile:
+        self._check_parent()
         with _journal_errors(self._directory):
             _files.make_directory(self._directory)
             self._check_rights()
         return self.open(self._directory / f"{'slot' if self._single_slot else name}{_SUFFIX}")
+
+    def _check_parent(self) -> None:
+        if not self._directory.parent.is_dir():
+            raise StoreUnavailableError(f"the directory {self._directory.parent} does not exist")
 
     def _check_rights(self) -> None:
         # Whoever can write an entry decides which key is rotated.

@@ -6,6 +6,7 @@ when its last token was issued), and the token store.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
@@ -133,7 +134,7 @@ def pending_operations(journal: str | os.PathLike[str]) -> list[ResumeResult]:
             found.append(_unreadable(error, path))
             continue
         if entry is not None and entry.operation != "held":
-            hint = "the operation is pending: resume(client, store) completes it"
+            hint = "the operation is pending: resume(client, store) completes it, unless a process is working on it"
             found.append(ResumeResult(status="pending", hint=hint, entry=path, **_about(entry)))
     return found
 
@@ -156,7 +157,11 @@ def _unreadable(error: StorageError, path: Path) -> ResumeResult:
     hint = str(error)
     if isinstance(error, StoreUnavailableError):
         hint += "; check that each key has a working token in the store, rotate the others, then remove this file"
-    return ResumeResult(status="pending", hint=hint, entry=path, error=error)
+    about = {}
+    with contextlib.suppress(StoreUnavailableError):
+        if (entry := read_entry(path)) is not None and entry.operation != "held":  # another process is working on it
+            about = _about(entry)
+    return ResumeResult(status="pending", hint=hint, entry=path, error=error, **about)
 
 
 def _about(entry: Entry) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import queue
 from collections.abc import Callable, Coroutine
 from datetime import datetime
@@ -18,9 +19,9 @@ from ..client import KeysClient
 from ..errors import AuthenticationError, IncidentIOError, Problem
 from ..tokens import Token
 from . import _runner
-from ._adapters import Api, SafeStore, call_user_code, check_call
+from ._adapters import Api, SafeStore, call_user_code, check_call, is_async
 from ._due import Age, cutoff
-from ._errors import StoreUnavailableError, token_of
+from ._errors import KeyBusyError, StorageError, StoreUnavailableError, token_of
 from ._orphans import can_manage_keys, check_caller
 from ._rotation import DEFAULT_GRACE, rotate
 from ._runner import Client, run
@@ -156,13 +157,15 @@ def rotate_due(
     for field, function in (("where", where), ("progress", progress)):
         if function is not None and not callable(function):
             problems.append(Problem(field, f"takes a function, not {type_name(function)}"))
+        elif inspect.iscoroutinefunction(function) and not (field == "progress" and is_async(client)):
+            problems.append(Problem(field, "is a coroutine function", "pass an ordinary function"))
     if getattr(store, "single_slot", False) is True:
         problems.append(_SINGLE_SLOT)
     check_call("nothing was rotated", client, ("list", "show", "rotate", "with_token"), store, problems)
 
     def procedure(api: Api) -> list[RotationResult]:
-        run = _Run(api, SafeStore(store), minutes, max_concurrency, progress)
-        return run.run(limit, where, caller, include_caller)
+        run = _Run(api, SafeStore(store), limit, minutes, max_concurrency, progress)
+        return run.run(where, caller, include_caller)
 
     return run(client, procedure)  # type: ignore[no-any-return]
 
@@ -171,6 +174,7 @@ def rotate_due(
 class _Run:
     api: Api
     store: SafeStore
+    limit: datetime
     minutes: int
     max_concurrency: int
     progress: Progress | None
@@ -179,15 +183,15 @@ class _Run:
     skip_reason: str | None = None  # why no further key is rotated
 
     def run(
-        self, limit: datetime, where: Callable[[APIKey], bool] | None, caller: str | None, include_caller: bool
+        self, where: Callable[[APIKey], bool] | None, caller: str | None, include_caller: bool
     ) -> list[RotationResult]:
         self.store.check()
         keys = self.api.list()
         check_caller("nothing was rotated", caller, keys)
-        keys = [key for key in keys if key.token_last_issued_at <= limit]
+        keys = [key for key in keys if key.token_last_issued_at <= self.limit]
         keys.sort(key=lambda key: key.token_last_issued_at)
         if where is not None:
-            keys = call_user_code(list, filter(where, keys))
+            keys = call_user_code(list, filter(where, keys), failed="`where` raised ", kind=StorageError)
         self.total = len(keys)
         others, last = [], []
         for key in keys:
@@ -272,7 +276,10 @@ class _Run:
         if self.skip_reason is not None:
             return RotationResult(key=key, status="skipped", reason=self.skip_reason)
         try:
-            rotate(self.api, self.store, key.id, self.minutes)
+            if rotate(self.api, self.store, key.id, self.minutes, self.limit) is None:
+                return RotationResult(key=key, status="skipped", reason="another program has rotated it")
+        except KeyBusyError as error:
+            return RotationResult(key=key, status="skipped", reason=str(error))
         except IncidentIOError as error:
             if isinstance(error, AuthenticationError):
                 self.skip_reason = "the API no longer accepts the token of the calling key"

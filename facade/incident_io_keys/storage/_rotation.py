@@ -69,8 +69,13 @@ def rotate_into(
     return run(client, lambda api: rotate(api, SafeStore(store), id, grace_period_minutes))  # type: ignore[no-any-return]
 
 
-def rotate(api: Api, store: SafeStore, key_id: str, grace: int) -> IssuedKey:
-    """Rotate a key and save its new token. This replaces a pending rotation of the key, if its result is known."""
+def rotate(
+    api: Api, store: SafeStore, key_id: str, grace: int, issued_until: datetime | None = None
+) -> IssuedKey | None:
+    """Rotate a key and save its new token. This replaces a pending rotation of the key, if its result is known.
+
+    Return None if the token was issued after a time, because another program has rotated the key.
+    """
     with journal_of(store).begin_rotation(key_id) as operation:
         earlier = operation.entry
         is_pending = earlier is not None and earlier.operation != "held"
@@ -83,6 +88,8 @@ def rotate(api: Api, store: SafeStore, key_id: str, grace: int) -> IssuedKey:
         key = api.show(key_id)
         if is_pending and earlier is not None and _may_take_effect(earlier, key):
             raise pending_error(operation)
+        if issued_until is not None and key.token_last_issued_at > issued_until:
+            return None
         issued = issue_and_save(api, store, operation, key, grace, lost=is_pending)
         complete(store, operation, key.name, key_id)
     return issued

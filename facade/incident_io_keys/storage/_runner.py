@@ -82,6 +82,7 @@ async def _run_async(client: Any, procedure: Callable[[Api], T]) -> T:
     finally:
         bridge.close()  # if the event loop ends before the procedure, its thread must not wait forever
     if cancelled is not None:
+        cancelled.add_note("the call was completed before the cancellation took effect")
         raise cancelled from ended.exception()  # it may have the issued token
     return ended.result()
 

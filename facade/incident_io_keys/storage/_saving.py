@@ -56,7 +56,6 @@ def issue(operation: JournalFile, entry: Entry, call: Callable[[], IssuedKey]) -
             return token
         if error.may_have_applied:
             error.args = (f"{error}\n  {_hint(operation)}",)
-            vars(error)["entry"] = operation.path
         else:
             operation.rollback()
         raise
