@@ -324,4 +324,4 @@ def test_a_lock_that_is_removed_meanwhile_is_created_again(monkeypatch: pytest.M
     monkeypatch.setattr(fcntl, "flock", flock_late)
     with _files.file_lock(path, sleep=never):
         assert len(removed) == 2
-        assert _files.try_lock(lock) is None
+        assert not _files.Lock(lock).acquire()

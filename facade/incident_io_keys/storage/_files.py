@@ -108,38 +108,61 @@ def make_directory(path: Path) -> None:
     sync(path.parent)
 
 
-def try_lock(path: Path) -> int | None:
-    """Lock a file, which is created if it does not exist.
+class Lock:
+    """An exclusive lock on a file, which is created if it does not exist. It ends with the object, too."""
 
-    Returns:
-        A descriptor for `unlock`; None if another process or thread has the lock.
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._process = os.getpid()
+        self._descriptor: int | None = None
 
-    Raises:
-        OSError: The file cannot be locked, or has several names: it could be another user's file.
-    """
-    while True:
-        with contextlib.ExitStack() as stack:
-            descriptor, created = _open_or_create(path)
-            stack.callback(os.close, descriptor)
-            if created:
-                os.fchmod(descriptor, stat.S_IRUSR | stat.S_IWUSR)  # whatever the umask
-                _chown_as_root(path.parent, descriptor)
+    def acquire(self) -> bool:
+        """Take the lock; return False if another process or thread has it.
+
+        Raises:
+            OSError: The file cannot be locked, or has several names: it could be another user's file.
+        """
+        while True:
+            self._descriptor, created = _open_or_create(self._path)
+            with contextlib.ExitStack() as stack:
+                stack.callback(self._close)
+                if created:
+                    os.fchmod(self._descriptor, stat.S_IRUSR | stat.S_IWUSR)  # whatever the umask
+                    _chown_as_root(self._path.parent, self._descriptor)
+                try:
+                    fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    return False
+                links = os.fstat(self._descriptor).st_nlink
+                if links > 1:
+                    raise OSError(errno.EMLINK, f"the lock {self._path} has several hard links; remove it")
+                if links:  # else the process that held the lock has removed the file
+                    stack.pop_all()
+                    return True
+
+    def is_held(self) -> bool:
+        """Return whether this object has the lock, and nobody removed its file."""
+        return self._descriptor is not None and os.fstat(self._descriptor).st_nlink > 0
+
+    def release(self, *, remove: bool = False) -> None:
+        """Release the lock, and remove its file on request. A second call has no effect."""
+        if self._descriptor is not None:
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return None
-            links = os.fstat(descriptor).st_nlink
-            if links > 1:
-                raise OSError(errno.EMLINK, f"the lock {path} has several hard links; remove it")
-            if links:  # else the process that held the lock has removed the file
-                stack.pop_all()
-                return descriptor
+                if self._process == os.getpid():  # a forked child must not release the lock of its parent
+                    if remove and self.is_held():
+                        with contextlib.suppress(OSError):
+                            self._path.unlink()
+                    fcntl.flock(self._descriptor, fcntl.LOCK_UN)  # a child forked in between has the descriptor too
+            finally:
+                self._close()
 
+    def _close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
 
-def unlock(descriptor: int) -> None:
-    """Release a lock of `try_lock`."""
-    fcntl.flock(descriptor, fcntl.LOCK_UN)  # closing is not enough: a child forked in between has the descriptor too
-    os.close(descriptor)
+    def __del__(self) -> None:
+        self.release()
 
 
 @contextlib.contextmanager
@@ -152,17 +175,18 @@ def file_lock(path: Path, *, sleep: Callable[[float], object] = time.sleep) -> I
     Raises:
         OSError: The lock cannot be used, or another process or thread holds it for too long.
     """
-    lock = path.parent / f".{path.name}.incident-io-keys-lock"
+    name = path.parent / f".{path.name}.incident-io-keys-lock"
+    lock = Lock(name)
     for _ in range(round(_LOCK_TIMEOUT / _LOCK_INTERVAL)):
-        if (descriptor := try_lock(lock)) is not None:
+        if lock.acquire():
             break
         sleep(_LOCK_INTERVAL)
     else:
-        raise TimeoutError(errno.ETIMEDOUT, f"another process holds the lock {lock}; `fuser {lock}` prints its ID")
+        raise TimeoutError(errno.ETIMEDOUT, f"another process holds the lock {name}; `fuser {name}` prints its ID")
     try:
         yield
     finally:
-        unlock(descriptor)
+        lock.release()
 
 
 def foreign_owned(directory: Path) -> list[Path]:

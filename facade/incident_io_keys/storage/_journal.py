@@ -10,7 +10,6 @@ import contextlib
 import hashlib
 import hmac
 import logging
-import os
 import secrets
 import stat
 from collections.abc import Iterator
@@ -97,12 +96,20 @@ class JournalFile:
         entry: Its entry; None if there is no file.
     """
 
-    def __init__(self, path: Path, lock: int) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
         self.entry: Entry | None = None
-        self._lock: int | None = lock
-        self._process = os.getpid()
+        self._lock = _files.Lock(path.with_suffix(_LOCK_SUFFIX))
         self._previous: Entry | None = None
+        with _journal_errors(path):
+            if not self._lock.acquire():
+                message = f"another process or thread is using the journal file {path}: wait until it ends"
+                raise KeyBusyError(message, entry=path)
+        try:
+            self.entry = read_entry(path)
+        except BaseException:
+            self.release()
+            raise
 
     def begin(self, entry: Entry) -> None:
         """Write the entry of a request that is about to be sent. If that fails, the previous entry is restored."""
@@ -147,16 +154,7 @@ class JournalFile:
 
     def release(self) -> None:
         """Release the lock. Another process can complete the operation, if it is still pending."""
-        lock, self._lock = self._lock, None
-        if lock is None:
-            return
-        if self._process != os.getpid():  # a forked child must not release the lock of its parent
-            os.close(lock)
-            return
-        if os.fstat(lock).st_nlink:
-            with contextlib.suppress(OSError):
-                _lock_path(self.path).unlink()
-        _files.unlock(lock)
+        self._lock.release(remove=True)
 
     def _remove(self) -> None:
         with _journal_errors(self.path):
@@ -166,7 +164,7 @@ class JournalFile:
         self.entry = None
 
     def _check_lock(self) -> None:
-        if self._lock is None or not os.fstat(self._lock).st_nlink:
+        if not self._lock.is_held():
             raise StoreUnavailableError(f"the lock of {self.path} was removed: call resume", entry=self.path)
 
     def __enter__(self) -> Self:
@@ -176,9 +174,6 @@ class JournalFile:
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.release()
-
-    def __del__(self) -> None:
-        self.release()  # an interrupt can arrive before the `with` block
 
 
 def read_entry(path: Path) -> Entry | None:
@@ -240,17 +235,7 @@ class Journal:
         """Lock a file of `paths`."""
         with _journal_errors(path):
             _files.remove_leftovers(self._directory)
-            lock = _files.try_lock(_lock_path(path))
-        if lock is None:
-            message = f"another process or thread is using the journal file {path}: wait until it ends"
-            raise KeyBusyError(message, entry=path)
-        operation = JournalFile(path, lock)
-        try:
-            operation.entry = read_entry(path)
-        except BaseException:
-            operation.release()
-            raise
-        return operation
+        return JournalFile(path)
 
     def _begin(self, name: str) -> JournalFile:
         self._check_parent()
@@ -267,10 +252,6 @@ class Journal:
         # Whoever can write an entry decides which key is rotated.
         if _files.has_mode_bits(self._directory, stat.S_IWGRP | stat.S_IWOTH):
             raise StoreUnavailableError(f"other users can write to {self._directory}: run chmod go-w on it")
-
-
-def _lock_path(path: Path) -> Path:
-    return path.with_suffix(_LOCK_SUFFIX)
 
 
 @contextlib.contextmanager
