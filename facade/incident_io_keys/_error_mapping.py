@@ -158,8 +158,9 @@ def strip_tracebacks(error: BaseException, token: Token | None = None, *, outer:
             continue
         seen.add(id(link))
         link.__traceback__ = None
-        link.args = tuple(redact(each, token) if isinstance(each, str) else each for each in link.args)
-        links += [link.__cause__, link.__context__, *getattr(link, "exceptions", ())]
+        with contextlib.suppress(Exception):  # a custom exception can reject it
+            link.args = tuple(redact(each, token) if isinstance(each, str) else each for each in link.args)
+        links += [link.__cause__, link.__context__, *(getattr(link, "exceptions", None) or ())]
 
 
 def request_id_of(response: httpx.Response, token: Token | None = None) -> str | None:

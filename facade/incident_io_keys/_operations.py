@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from enum import Enum, auto
 from typing import Any, Final, Generic, TypeVar, cast
@@ -97,6 +98,8 @@ class Operation(Generic[T]):
             if self.decoder or (response.is_success and response.content.strip()):
                 value = (self.decoder or _OBJECT).decode(response.content)
         except MALFORMED as error:
+            if self.key_id is not None and _key_id_in(response.content) not in (None, self.key_id):
+                raise self.invalid(response, "it is about another key", "$.api_key.id", issued) from None
             reason, _, path = str(error).partition(" - at `")
             raise self.invalid(response, reason, path.rstrip("`") or "$", issued) from None
         if self.decoder in (_KEY, _ISSUED):
@@ -223,6 +226,15 @@ def rotate_key(id: str, *, grace_period_minutes: int) -> Operation[IssuedKey]:
     raise_if_invalid("rotate was not sent", problems)
     request = rotate_api_key.build_request(key_id, body=models.RotateAPIKeyRequest(grace_period_minutes=minutes))
     return Operation(name="rotate", effect=Effect.NON_IDEMPOTENT, request=request, decoder=_ISSUED, key_id=key_id)
+
+
+def _key_id_in(content: bytes) -> str | None:
+    """Return the ID of the key in a body that does not fit the contract; None if it cannot be read."""
+    with contextlib.suppress(*MALFORMED):
+        key = _OBJECT.decode(_OBJECT.decode(content).get("api_key", b"{}"))
+        found = msgspec.json.decode(key.get("id", b"null"))
+        return found if isinstance(found, str) else None
+    return None
 
 
 def _check_definition(given: Mapping[str, object], problems: list[Problem]) -> dict[str, Any]:

@@ -181,7 +181,7 @@ def test_an_empty_file_of_another_user_is_rejected(run: Run, mock: MockAPI, tmp_
     os.chown(tmp_path / "token", 65534, 65534)
     result = run("create", *DEFINITION, "--token-file", tmp_path / "token")
     assert (result.code, mock.requests) == (1, [])
-    assert "token: it is empty and belongs to another user; remove it" in result.err
+    assert "token: it belongs to another user, who could read the token; remove it" in result.err
 
 
 def test_directories_are_private_whatever_the_umask_is(run: Run, tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -217,9 +219,46 @@ def test_a_journal_that_cannot_be_read_is_listed_and_one_that_was_removed_is_not
     journal = tokens / ".incident-io-keys-journal"
     journal.chmod(0o777)
     listed = run("resume", "--all", "--output", "table")
-    assert (listed.code, listed.out) == (
-        1,
-        f"pending: {journal}; run `incident-io-keys resume --token-dir {tokens}`\n",
-    )
+    assert listed.code == 1
+    assert f"pending: {journal}; other users can write to {journal}" in listed.out
     journal.rename(tokens / "elsewhere")
     assert run("resume", "--all").out == "[]\n"
+
+
+DAMAGE: dict[str, Callable[[Path], object]] = {
+    "empty": lambda path: path.write_bytes(b""),
+    "another value": lambda path: path.write_text("[1]"),
+    "not UTF-8": lambda path: path.write_bytes(b"\xff"),
+    "a named pipe": lambda path: replace(path, os.mkfifo),
+    "a directory": lambda path: replace(path, Path.mkdir),
+}
+
+
+def replace(path: Path, make: Callable[[Path], None]) -> None:
+    path.unlink()
+    make(path)
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_a_damaged_note_of_a_destination_is_reported_and_prevents_nothing(
+    run: Run, tokens: Path, tmp_path: Path, damage: Callable[[Path], object]
+) -> None:
+    assert run("create", *DEFINITION, "--token-dir", tokens).code == 0
+    [note] = (tmp_path / "state" / "incident-io-keys" / "journals").iterdir()
+    damage(note)
+    listed = run("resume", "--all", "--output", "table")
+    assert listed.code == 1
+    assert f"pending: {note}; {note} cannot be read" in listed.out
+    assert run("create", "--name", "other", "--role", "viewer", "--token-file", tmp_path / "token").code == 0
+
+
+def test_a_state_directory_that_cannot_be_used_is_an_error_of_resume_and_not_of_create(
+    run: Run, tokens: Path, tmp_path: Path
+) -> None:
+    state = tmp_path / "state" / "incident-io-keys"
+    state.mkdir(parents=True)
+    state.chmod(0o777)
+    assert run("create", *DEFINITION, "--token-dir", tokens).code == 0
+    listed = run("resume", "--all")
+    assert listed.code == 1
+    assert "cannot be used" in listed.err

@@ -309,3 +309,22 @@ def test_a_system_without_access_control_lists_is_supported(monkeypatch: pytest.
     DotenvStore(path).check()
     DotenvStore(path).save("a", Token(CANARY))
     assert DotenvStore(path).load("a") == Token(CANARY)
+
+
+@needs_root
+@pytest.mark.parametrize("name", [".env", "token", "journal"])
+def test_what_a_group_member_has_planted_is_rejected(tmp_path: Path, name: str) -> None:
+    tmp_path.chmod(0o770)
+    planted = tmp_path / name
+    planted.mkdir(0o755) if name == "journal" else planted.touch(0o600)
+    os.chown(planted, OTHER, OTHER)
+    stores: dict[str, TokenStore] = {
+        ".env": DotenvStore(planted),
+        "token": FileStore(file=planted, overwrite=True),
+        "journal": FileStore(file=tmp_path / "free", journal=planted),
+    }
+    with (
+        KeysClient(Token("inc_none"), base_url="http://127.0.0.1:9", attempts=1) as keys,
+        pytest.raises(StoreUnavailableError, match=r"belongs to another user|another user has created"),
+    ):
+        rotate_into(keys, stores[name], "01A") if name == "journal" else stores[name].check()

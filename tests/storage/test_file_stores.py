@@ -148,7 +148,7 @@ def test_a_path_without_a_usable_file_fails_the_check(directory: Path, file: Pat
 def test_an_empty_file_of_another_user_fails_the_check(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file.touch()
     monkeypatch.setattr(os, "geteuid", lambda: 12_345)
-    with pytest.raises(StoreUnavailableError, match="it is empty and belongs to another user; remove it"):
+    with pytest.raises(StoreUnavailableError, match="it belongs to another user, who could read the token; remove it"):
         FileStore(file=file).check()
     file.write_text(OLD)
     FileStore(file=file).check()

@@ -14,9 +14,10 @@ from incident_io_keys.testing import MockAPI
 from .doing import Do, Memory, entries, works
 
 
-@pytest.fixture
-def foreign(mock: MockAPI, key_id: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+@pytest.fixture(params=["complete", "without roles"])
+def foreign(request: pytest.FixtureRequest, mock: MockAPI, key_id: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Let the mock rotate another key instead. The value lists the tokens that it issued."""
+    incomplete = request.param == "without roles"
     other, tokens = mock.add_key("other", ["viewer"]).api_key.id, []
     respond = mock.respond
 
@@ -30,6 +31,9 @@ def foreign(mock: MockAPI, key_id: str, monkeypatch: pytest.MonkeyPatch) -> list
             body = json.loads(response.content)
             assert body["api_key"]["id"] == other
             tokens.append(body["token"])
+            if incomplete:
+                del body["api_key"]["roles"]
+                return httpx.Response(response.status_code, json=body)
         return response
 
     monkeypatch.setattr(mock, "respond", respond_about_another_key)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import json
 import logging
 import os
 import subprocess
@@ -33,7 +34,7 @@ ENTRY = Entry(
     known=("a", "b"),
     caller="01CALLER",
     issued_before=datetime(2025, 1, 2, tzinfo=UTC) + timedelta(microseconds=1),
-    fingerprint=Fingerprint("00ff", "digest"),
+    fingerprint=Fingerprint("0f" * 16, "ab" * 32),
     grace_period_minutes=7,
 )
 NEXT = evolve(ENTRY, name="next", fingerprint=None, issued_before=None)
@@ -127,6 +128,7 @@ CONTENTS = [
     b"\xff\xfe",
     b'{"operation":"rotate","name":"caf\xc3"}',
     b'{"operation": "cre',
+    b"[" * 100_000,
     b"{}",
     b"[]",
     b'{"operation":"transfer","name":"a","began":"2026-01-01T00:00:00Z"}',
@@ -154,20 +156,55 @@ def test_an_entry_that_is_not_a_regular_file_is_an_error(journal: Journal, path:
         journal.open(path)
 
 
-def test_a_damaged_create_prevents_creates_since_its_name_is_not_known(journal: Journal) -> None:
-    with journal.begin_create() as operation:
+def test_two_creates_of_a_name_exclude_each_other(journal: Journal) -> None:
+    with journal.begin_create("a bot") as operation:
+        with pytest.raises(KeyBusyError):
+            journal.begin_create("a bot")
+        journal.begin_create("another bot").release()
         operation.begin(evolve(ENTRY, operation="create"))
-    assert journal.pending_create(ENTRY.name) == operation.path
-    assert journal.pending_create("other") is None
-    operation.path.write_bytes(b"")
-    with pytest.raises(StoreUnavailableError, match="is damaged"):
-        journal.pending_create("other")
+    assert journal.begin_create("a bot").entry == operation.entry
+
+
+def test_files_of_other_programs_are_ignored(journal: Journal, path: Path) -> None:
+    path.parent.mkdir(0o700)
+    names = ["package.json", "uv.lock", "rotate.lock", "slot.txt", ".pwd.lock", "my-rotate-a.json"]
+    for name in names:
+        (path.parent / name).write_text("{}")
+    assert journal.paths() == []
+    assert files(path) == sorted(names)
+
+
+@pytest.mark.parametrize("key_id", ["x" * 300, "é" * 90, "\ud800"])
+def test_a_key_can_have_any_id(journal: Journal, key_id: str) -> None:
+    with journal.begin_rotation(key_id) as operation:
+        operation.begin(evolve(ENTRY, key_id=key_id.replace("\ud800", "?")))
+    assert journal.paths() == [operation.path]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"began": "9999-12-31T23:59:59Z"},
+        {"began": "0001-01-01T00:00:00Z"},
+        {"fingerprint": {"salt": "zz", "digest": "é"}},
+    ],
+)
+def test_an_entry_that_was_edited_to_nonsense_is_an_error(journal: Journal, path: Path, change: dict[str, Any]) -> None:
+    with journal.begin_rotation("a") as operation:
+        operation.begin(ENTRY)
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(StoreUnavailableError, match=r"rotate-a.json (is damaged|was written by another)"):
+        journal.open(path)
 
 
 def test_each_create_and_each_key_has_its_own_file(journal: Journal, path: Path) -> None:
     assert journal.paths() == []
     keys = ["a", "../b", ".", ""]
-    operations = [journal.begin_create(), journal.begin_create(), *map(journal.begin_rotation, keys)]
+    operations = [
+        journal.begin_create("a bot"),
+        journal.begin_create("another bot"),
+        *map(journal.begin_rotation, keys),
+    ]
     assert sorted(each.path for each in operations) == journal.paths()
     assert len({each.path for each in operations}) == 6
     assert {each.path.parent for each in operations} == {path.parent}
@@ -314,7 +351,7 @@ def test_an_operation_whose_lock_was_removed_changes_nothing(journal: Journal, p
 def test_a_journal_that_other_users_can_write_to_is_rejected(journal: Journal, path: Path, mode: int) -> None:
     path.parent.mkdir()
     path.parent.chmod(mode)
-    for begin in (journal.begin_create, journal.paths):
+    for begin in (lambda: journal.begin_create("a bot"), journal.paths):
         with pytest.raises(StoreUnavailableError, match=r"other users can write to .*: run chmod go-w"):
             begin()
 
@@ -322,7 +359,7 @@ def test_a_journal_that_other_users_can_write_to_is_rejected(journal: Journal, p
 def test_a_file_system_without_locks_is_an_error_and_leaves_no_descriptor(
     monkeypatch: pytest.MonkeyPatch, journal: Journal, path: Path
 ) -> None:
-    journal.begin_create().release()
+    journal.begin_create("a bot").release()
     lowest = os.dup(0)
     os.close(lowest)
     monkeypatch.setattr(fcntl, "flock", lambda *_: throw(OSError(errno.ENOLCK, "No locks available")))
@@ -336,7 +373,7 @@ def test_a_file_system_without_locks_is_an_error_and_leaves_no_descriptor(
 
 
 def test_a_link_in_place_of_a_lock_is_not_followed(journal: Journal, path: Path, tmp_path: Path) -> None:
-    journal.begin_create().release()
+    journal.begin_create("a bot").release()
     path.with_suffix(".lock").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(StoreUnavailableError, match=os.strerror(errno.ELOOP)):
         journal.begin_rotation("a")
@@ -345,11 +382,11 @@ def test_a_link_in_place_of_a_lock_is_not_followed(journal: Journal, path: Path,
 
 def test_a_journal_that_cannot_be_read_is_an_error(journal: Journal, path: Path) -> None:
     path.parent.touch()
-    for attempt in (journal.paths, journal.begin_create):
+    for attempt in (journal.paths, lambda: journal.begin_create("a bot")):
         with pytest.raises(StoreUnavailableError, match=r"Not a directory|File exists"):
             attempt()
     with pytest.raises(StoreUnavailableError, match="missing does not exist"):
-        Journal(path.parent.with_name("missing") / "journal", single_slot=False).begin_create()
+        Journal(path.parent.with_name("missing") / "journal", single_slot=False).begin_create("a bot")
 
 
 def test_an_entry_that_cannot_be_removed_is_logged(

@@ -23,7 +23,7 @@ from incident_io_keys.storage import (
 from incident_io_keys.storage._journal import Fingerprint, Journal
 from incident_io_keys.testing import MockAPI, faults
 
-from .doing import NEW, Do, Memory, entries, failure, later, listed, throw, works
+from .doing import NEW, Do, Doing, Memory, entries, failure, later, listed, lose_the_answer, throw, works
 
 
 def when_created(mock: MockAPI, monkeypatch: pytest.MonkeyPatch, act: Callable[[KeysClient, str], None]) -> None:
@@ -102,7 +102,7 @@ def test_a_create_whose_name_is_that_of_one_that_is_not_finished_waits(do: Do, m
     failure(do, create_into, store, **NEW)
     error = failure(do, create_into, store, **NEW)
     assert type(error) is PendingOperationError
-    assert "a create of the same name is pending" in str(error)
+    assert "an earlier operation is pending" in str(error)
     assert entries(store) == [error.entry]
     do(create_into, store, name="other bot", role_names=[])
     assert [found.status for found in do(resume, store)] == ["completed"]
@@ -218,3 +218,45 @@ def test_a_create_of_a_name_that_another_process_is_creating_waits_for_it(
     memory.at["save"] = meanwhile
     do(create_into, memory, **NEW)
     assert [type(error) for error in errors] == [KeyBusyError] * 2
+
+
+@pytest.mark.parametrize("operation", ["create", "rotate"])
+def test_a_late_request_of_one_resume_does_not_revoke_the_token_of_the_next(
+    operation: str, doing: Doing, mock: MockAPI, store: FileStore, key_id: str
+) -> None:
+    late: list[httpx.Request] = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/rotate") and not late:
+            late.append(request)
+            raise httpx.ReadError("no response")
+        return mock.handle(request)
+
+    client = doing.client(mock.token, mock.handle)
+    lose_the_answer(
+        lambda function, *rest, **more: doing(function(client, *rest, **more)), mock, store, operation, key_id
+    )
+    mock.clock.advance(timedelta(seconds=5))
+    slow = doing.client(mock.token, handle)
+    assert [found.status for found in doing(resume(slow, store))] == ["pending"]
+    [found] = doing(resume(slow, store))
+    assert found.status == "pending"
+    assert found.retry_at is not None
+    mock.clock.advance(timedelta(seconds=5))
+    mock.handle(late[0])
+    [found] = doing(resume(slow, store, now=later()))
+    assert found.status == "completed"
+    assert outlives(mock, store, found.key_id)
+
+
+def test_two_rotations_in_one_moment_are_told_apart_by_the_fingerprint(
+    do: Do, mock: MockAPI, memory: Memory, key_id: str
+) -> None:
+    mock.clock.freeze()
+    do(rotate_into, memory, key_id)
+    memory.at["save"] = lambda: throw(OSError("full"))
+    failure(do, rotate_into, memory, key_id)
+    memory.at.clear()
+    assert [found.status for found in do(resume, memory, now=later())] == ["completed"]
+    assert works(mock, memory.tokens[key_id])
+    assert outlives(mock, memory, key_id)

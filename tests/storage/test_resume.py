@@ -156,8 +156,9 @@ def test_what_cannot_be_finished_now_is_finished_later(
     for _ in range(2):
         found, *_ = do(resume, store)
         assert found.status == "pending"
-        assert found.error is not None
-        assert str(found.error) in found.hint
+        # The request of the first resume may still take effect.
+        assert str(found.error) in found.hint if found.error is not None else found.retry_at is not None
+    mock.clear_faults()
     # Even if it seems that long ago nothing happened: the store does not have the newest token.
     assert {each.status for each in do(resume, store, now=later())} <= {"completed", "nothing_to_do"}
     assert entries(store) == []

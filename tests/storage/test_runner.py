@@ -16,6 +16,7 @@ from incident_io_keys.storage import (
     FileStore,
     KeyBusyError,
     StoreUnavailableError,
+    _runner,
     create_into,
     resume,
     rotate_due,
@@ -274,3 +275,29 @@ def test_if_no_more_threads_can_be_started_keys_are_rotated_one_by_one(
         rotate_due(client, memory, older_than="90 days", now=mock.clock.now())
     assert sent(mock, "rotate") == [each.api_key.id for each in issued]
     assert all(works(mock, token) for token in memory.tokens.values())
+
+
+def test_a_loop_that_is_closed_with_a_request_in_progress_releases_the_lock(
+    mock: MockAPI, store: FileStore, key_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_runner, "_CHECK_INTERVAL", 0.01)
+
+    async def begin() -> None:
+        tasks.append(asyncio.ensure_future(rotate_into(client, store, key_id)))
+        await gate.reached.wait()
+
+    tasks: list[Any] = []
+    loop, gate = asyncio.new_event_loop(), Gate(mock)
+    client = gate.client()
+    loop.run_until_complete(begin())
+    [thread] = [each for each in threading.enumerate() if each.name == "incident-io-keys-storage"]
+    loop.run_until_complete(client.aclose())
+    loop.close()
+    thread.join(10)
+    assert not thread.is_alive()
+    for task in [*tasks, *asyncio.all_tasks(loop)]:
+        task._log_destroy_pending = False
+        task.get_coro().close()
+    with KeysClient(mock.token, transport=mock.transport()) as other:
+        assert [found.status for found in resume(other, store)] == ["completed"]
+    assert works(mock, store.load(key_id))

@@ -149,3 +149,61 @@ def test_what_a_store_s_own_error_hangs_on_is_not_shown(
     error = failure(do, create_into, memory, **NEW)
     assert str(error) == "it cannot be read"
     assert mock.token.reveal() not in renderings(error)
+
+
+@pytest.mark.parametrize("kind", [StorageError, StoreUnavailableError])
+def test_a_store_s_own_storage_error_loses_no_token_and_keeps_no_attributes(
+    kind: type[StorageError], do: Do, mock: MockAPI, memory: Memory
+) -> None:
+    def fail() -> None:
+        if "save" in memory.steps:
+            raise kind("broken", request=mock.token.reveal())
+
+    memory.at["load"] = fail
+    error = failure(do, create_into, memory, **NEW)
+    assert type(error) is TokenNotStoredError
+    assert works(mock, error.token)
+    assert mock.token.reveal() not in renderings(error)
+
+
+class StubbornError(Exception):
+    """An exception that cannot be redacted."""
+
+    exceptions = None
+    args = property(lambda _: ("broken",))
+
+
+def test_an_exception_that_cannot_be_redacted_is_replaced(do: Do, mock: MockAPI, memory: Memory, key_id: str) -> None:
+    memory.at["save"] = lambda: throw(StubbornError())
+    error = failure(do, rotate_into, memory, key_id)
+    assert type(error) is TokenNotStoredError
+    assert works(mock, error.token)
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError, StopIteration])
+def test_a_filter_that_raises_rotates_nothing(error: type[Exception], do: Do, mock: MockAPI, memory: Memory) -> None:
+    mock.add_key("old", ["viewer"], age_seconds=10**7)
+    failed = failure(do, rotate_due, memory, older_than="1 day", where=lambda _: throw(error()))
+    assert type(failed) is StorageError
+    assert f"`where` raised {error.__name__}" in str(failed)
+    assert not any(request.method == "POST" for request in mock.requests)
+
+
+def test_a_client_whose_with_token_and_rate_limit_raise_loses_no_token(mock: MockAPI, memory: Memory) -> None:
+    class Broken(KeysClient):
+        @property
+        def rate_limit(self) -> Any:
+            raise ValueError(mock.token.reveal())
+
+        def with_token(self, token: Any) -> Any:
+            raise StopIteration(mock.token.reveal())
+
+    mock.add_key("old", ["viewer"], age_seconds=10**7)
+    with Broken(mock.token, transport=mock.transport()) as client:
+        error = failure(create_into, client, memory, **NEW)
+        [rotated] = rotate_due(client, memory, older_than="1 day")
+    for each in (error, rotated.error):
+        assert type(each) is TokenNotStoredError
+        assert each.saved
+        assert works(mock, each.token)
+        assert mock.token.reveal() not in renderings(each)

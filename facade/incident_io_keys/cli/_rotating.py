@@ -272,12 +272,13 @@ def resume(session: Session, everywhere: bool, into: dict[str, Any], force: bool
 def _list_pending(session: Session, output: str | None) -> int:
     facts, lines = [], []
     for options, each in pending_everywhere():
-        command = f"incident-io-keys resume {options}"
+        command = f"incident-io-keys resume {options}" if options else None
         began = None if each.began is None else each.began.isoformat()
         about = {"status": each.status, "operation": each.operation, "id": each.key_id, "name": each.name}
         facts.append({**about, "began": began, "entry": str(each.entry), "command": command})
         what = f"{each.operation} of {each.name}" if each.operation else str(each.entry)
-        lines.append(f"pending: {what}{f' ({each.key_id})' if each.key_id else ''}; run `{command}`")
+        suggestion = f"run `{command}`" if command and each.error is None else each.hint
+        lines.append(f"pending: {what}{f' ({each.key_id})' if each.key_id else ''}; {suggestion}")
     if not facts:
         session.terminal.tell("nothing is pending")
     _write_results(session, output, lines, facts)

@@ -13,6 +13,8 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from ..errors import IncidentIOError
 from ..storage import FileStore, ResumeResult, StoreUnavailableError, pending_operations
 from ..tokens import Token
@@ -40,24 +42,40 @@ def rescue(token: Token) -> Path | None:
 
 
 def note_journal(options: str, journal: Path) -> None:
-    """Note the journal of a destination for `pending_everywhere`. If that fails, it only is not listed there."""
-    name = hashlib.sha256(options.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    """Note the journal of a destination for `pending_everywhere`. Errors are ignored: then it is not listed there."""
     with contextlib.suppress(OSError, StoreUnavailableError):
-        (state_directory("journals") / name).write_text(json.dumps([options, str(journal)]))
+        path = state_directory("journals") / hashlib.sha256(os.fsencode(journal)).hexdigest()[:32]
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".tmp", delete=False) as file:
+            json.dump([options, str(journal)], file)
+        Path(file.name).replace(path)
 
 
 def pending_everywhere() -> list[tuple[str, ResumeResult]]:
-    """Return the pending operations of all destinations that were used, each with the options of its destination."""
+    """Return the pending operations of all destinations that were used, each with the options of its destination.
+
+    Raises:
+        StoreUnavailableError: The notes of destinations cannot be read.
+    """
     found: list[tuple[str, ResumeResult]] = []
-    with contextlib.suppress(OSError, StoreUnavailableError):
-        for path in sorted(state_directory("journals").iterdir()):
-            options, journal = json.loads(path.read_text())
-            try:
-                results = pending_operations(journal) if Path(journal).exists() else []
-            except StoreUnavailableError as error:
-                results = [ResumeResult(status="pending", hint=str(error), entry=Path(journal), error=error)]
-            found += [(options, result) for result in results]
+    for path in sorted(state_directory("journals").iterdir()):
+        if path.suffix:  # a temporary file
+            continue
+        options, journal = "", str(path)
+        try:
+            options, journal = msgspec.json.decode(_read_note(path), type=tuple[str, str])
+            results = pending_operations(journal) if os.path.lexists(journal) else []
+        except (OSError, ValueError, IncidentIOError) as error:
+            failure = error if isinstance(error, IncidentIOError) else None
+            hint = f"{journal} cannot be read: {type(error).__name__}" if failure is None else str(error)
+            results = [ResumeResult(status="pending", hint=hint, entry=Path(journal), error=failure)]
+        found += [(options, result) for result in results]
     return found
+
+
+def _read_note(path: Path) -> bytes:
+    if not path.is_file():  # a named pipe would block
+        raise OSError(errno.EINVAL, "it is not a regular file")
+    return path.read_bytes()
 
 
 def _temporary(prefix: str) -> Path:

@@ -14,7 +14,7 @@ from incident_io_keys_generated.models import AccountRole, APIKey, Role, TeamRol
 from .._validation import raise_if_invalid
 from ..client import KeysClient
 from ..errors import Problem
-from ..storage import create_into
+from ..storage import ResumeResult, StoreUnavailableError, create_into
 from ._destinations import check_place, destination, force, put_out, show_token, where
 from ._preview import problems_of, write_request
 from ._reading import write_key
@@ -90,7 +90,7 @@ def create(
     store = None
     if not dry_run or show_token or any(into.values()):
         store = check_place(session, into, problems, force=force, show_token=show_token)
-    for options, pending in pending_everywhere():
+    for options, pending in _pending_everywhere():
         if (pending.operation, pending.name) == ("create", definition["name"]):
             suggestion = f"run `incident-io-keys resume {options}` first"
             problems.append(Problem("--name", f"a create of this name is pending with {options}", suggestion))
@@ -112,6 +112,13 @@ def create(
     session.terminal.tell(f"created {issued.api_key.name} ({issued.api_key.id}){where(store, issued.api_key.id)}")
     if store is not None:
         write_key(session, output, issued.api_key)
+
+
+def _pending_everywhere() -> list[tuple[str, ResumeResult]]:
+    try:
+        return pending_everywhere()
+    except StoreUnavailableError:  # a create needs no state directory
+        return []
 
 
 def _unchecked_role(name: str) -> Role:

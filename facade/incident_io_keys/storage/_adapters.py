@@ -82,10 +82,13 @@ class Api:
 
     @property
     def rate_limit(self) -> Any:
-        return getattr(self._client, "rate_limit", None)
+        try:
+            return self._client.rate_limit
+        except Exception:  # noqa: BLE001 - a custom client need not have it
+            return None
 
     def with_token(self, token: Token) -> Api:
-        return Api(self._client.with_token(token), self.run, self.stop)
+        return Api(self._call(self._client.with_token, token), self.run, self.stop)
 
     def list(self) -> list[APIKey]:
         keys: list[APIKey] = self._call(_list_async if is_async(self._client) else _list, self._client)
@@ -182,11 +185,9 @@ def call_user_code(
     outer = sys.exception()
     try:
         return function(*arguments)
-    except StorageError as error:
+    except StorageError as error:  # a new one, since its attributes can contain a token
         strip_tracebacks(error, token, outer=outer)
-        error.__cause__ = error.__context__ = None
-        vars(error).pop("__notes__", None)
-        failure = error
+        failure = kind(redact(str(error), token))
     except Exception as error:  # noqa: BLE001
         text = _describe(error, token, outer)
         failure = kind(failed + (text if quote else type(error).__name__))

@@ -20,7 +20,7 @@ from ..client import KeysClient
 from ..errors import IncidentIOError, Problem
 from ..tokens import IssuedKey, Token
 from ._adapters import Api, SafeStore, check_call
-from ._errors import KeyBusyError, PendingOperationError, StoreUnavailableError
+from ._errors import KeyBusyError, StoreUnavailableError
 from ._journal import Entry, JournalFile
 from ._orphans import candidates, check_caller
 from ._runner import Client, run
@@ -87,8 +87,9 @@ def create_into(
 
     Raises:
         InvalidRequestError: Arguments are invalid, or the token of another key would be replaced. Nothing was created.
-        PendingOperationError: An earlier create of this name is pending. Nothing was created.
-        KeyBusyError: Another process uses the store's single slot. Nothing was created.
+        PendingOperationError: An earlier create of this name, or an operation of the single slot, is pending. Nothing
+            was created.
+        KeyBusyError: Another process creates a key of this name, or uses the single slot. Nothing was created.
         StoreUnavailableError: The token store cannot save a token. Nothing was created.
         TokenNotStoredError: A key was created, but its token is not known to be stored. The exception has the token,
             and the journal has an entry for `resume`.
@@ -104,13 +105,10 @@ def create_into(
 
 
 def _create(api: Api, store: SafeStore, definition: dict[str, Any], caller: str | None) -> IssuedKey:
-    name, journal = definition["name"], journal_of(store)
-    with journal.begin_create() as operation:
+    name = definition["name"]
+    with journal_of(store).begin_create(name) as operation:
         if operation.entry is not None and operation.entry.operation != "held":
             raise pending_error(operation)
-        if (pending := journal.pending_create(name)) is not None:
-            message = f"a create of the same name is pending (journal file {pending}): call resume(client, store) first"
-            raise PendingOperationError(message, entry=pending)
         with operation.reserve_space():
             store.check()
         if not store.overwrite and store.ignores_key_id():
@@ -159,7 +157,8 @@ def replace_lost_token(api: Api, store: SafeStore, operation: JournalFile, entry
         token = None if store.single_slot else store.load(key.id)
         if token is not None and is_accepted(api, key.id, token):
             return  # another process rotated it
-        entry = evolve(entry, key_id=key.id, fingerprint=None)
+        began, issued_before = datetime.now(UTC), key.token_last_issued_at
+        entry = evolve(entry, key_id=key.id, fingerprint=None, began=began, issued_before=issued_before)
         issued = issue(operation, entry, lambda: api.rotate(key.id, 0))
         token = issued if isinstance(issued, Token) else issued.token
         save_and_verify(api, store, operation, entry, token)

@@ -68,6 +68,10 @@ class DotenvStore:
                 raise PermissionError(errno.EPERM, "everyone can write to its directory; run chmod o-w on it")
             with _files.file_lock(self._path):
                 content, _ = self._read()
+                if _files.is_planted(self._path):
+                    raise PermissionError(
+                        errno.EPERM, "it belongs to another user, who could read the token; remove it"
+                    )
                 if self._mode() & stat.S_IRWXO:
                     raise PermissionError(errno.EPERM, "everyone can use the file; run chmod o= on it")
                 _files.check_writable(self._path, len(content.reveal().encode()) + MAX_TOKEN_BYTES, mode=self._mode())

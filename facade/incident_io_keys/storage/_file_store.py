@@ -56,7 +56,7 @@ class FileStore:
         journal: str | os.PathLike[str] | None = None,
     ) -> None:
         problems: list[Problem] = []
-        self.single_slot, self.overwrite = file is not None, overwrite
+        self.single_slot, self.overwrite = file is not None, overwrite is True
         field, place = ("file", file) if self.single_slot else ("directory", directory)
         if (directory is None) == (file is None):
             problems.append(Problem("directory, file", "exactly one is required", "pass file=PATH for one key"))
@@ -119,8 +119,8 @@ class FileStore:
             found = self._path.lstat()
             if not stat.S_ISREG(found.st_mode):
                 raise OSError(errno.EINVAL, "it is not a regular file")
-            if not found.st_size and found.st_uid != os.geteuid():  # it keeps its owner, who could read the token
-                raise PermissionError(errno.EPERM, "it is empty and belongs to another user; remove it")
+            if _files.is_planted(self._path) or (not found.st_size and found.st_uid != os.geteuid()):
+                raise PermissionError(errno.EPERM, "it belongs to another user, who could read the token; remove it")
             if not self.overwrite:
                 self._check_content()
 

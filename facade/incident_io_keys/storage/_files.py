@@ -202,6 +202,16 @@ def foreign_owned(directory: Path) -> list[Path]:
     return list(found.values())
 
 
+def is_planted(path: Path) -> bool:
+    """Return whether a member of its directory's group, and neither this user nor the directory's owner, owns a path.
+
+    It keeps its owner, who could read what this process writes.
+    """
+    parent = path.parent.stat()
+    owners = {os.geteuid(), parent.st_uid}
+    return bool(parent.st_mode & stat.S_IWGRP) and path.exists() and path.stat().st_uid not in owners
+
+
 def has_mode_bits(path: Path, rights: int) -> bool:
     """Return whether a file's mode has some of these bits, such as `stat.S_IROTH`."""
     return bool(stat.S_IMODE(path.stat().st_mode) & rights)

@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import hmac
 import logging
+import re
 import secrets
 import stat
 from collections.abc import Iterator
@@ -31,6 +32,8 @@ LOGGER: Final = logging.getLogger("incident_io_keys")
 
 _SUFFIX: Final = ".json"
 _LOCK_SUFFIX: Final = ".lock"
+_FILE: Final = re.compile(r"(create-.*|rotate-.*|slot)\.(json|lock)")
+_MAX_NAME: Final = 200  # characters; a file name has 255 bytes at most
 _MODE: Final = stat.S_IRUSR | stat.S_IWUSR
 # Bytes; enough for an entry, unless very many keys have the same name.
 _SIZE: Final = 4096
@@ -43,8 +46,8 @@ Time: TypeAlias = Annotated[datetime, msgspec.Meta(tz=True)]
 class Fingerprint:
     """A salted hash that recognizes a token and reveals nothing about it."""
 
-    salt: str
-    digest: str
+    salt: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$")]
+    digest: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
     @classmethod
     def of(cls, token: Token) -> Self:
@@ -53,6 +56,10 @@ class Fingerprint:
 
     def matches(self, token: Token) -> bool:
         return hmac.compare_digest(self.digest, _digest(self.salt, token))
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def _digest(salt: str, token: Token) -> str:
@@ -70,7 +77,8 @@ class Entry:
         key_id: The ID of the key; None if it is to be created.
         known: The IDs of the keys that had the name before the create.
         caller: The ID of the calling key, if known.
-        issued_before: When the key's token was last issued before; None if the store may not have that token.
+        issued_before: When the key's token was last issued before the request.
+        lost: Whether the token store may not have that token.
         fingerprint: The fingerprint of the issued token, once there is one.
         grace_period_minutes: The minutes for which the previous token keeps working.
     """
@@ -82,6 +90,7 @@ class Entry:
     known: tuple[str, ...] = ()
     caller: str | None = None
     issued_before: Time | None = None
+    lost: bool = False
     fingerprint: Fingerprint | None = None
     grace_period_minutes: int = 0
 
@@ -179,14 +188,17 @@ class JournalFile:
 def read_entry(path: Path) -> Entry | None:
     """Return the entry of a file of the journal; None if there is no file; raise if it is damaged."""
     try:
-        return msgspec.json.decode(_files.read(path), type=Entry)
+        entry = msgspec.json.decode(_files.read(path), type=Entry)
+        if 1970 < entry.began.year < 9000:  # else arithmetic with it can fail
+            return entry
+        reason = "is damaged"
     except FileNotFoundError:
         return None
     except OSError as error:
         reason = f"is damaged or cannot be read: {error.strerror}"
     except msgspec.ValidationError:
         reason = "was written by another version of this package: complete its operation with that version"
-    except (msgspec.DecodeError, UnicodeError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         reason = "is damaged"
     raise StoreUnavailableError(f"the journal file {path} {reason}", entry=path)
 
@@ -202,21 +214,14 @@ class Journal:
         self._directory = directory
         self._single_slot = single_slot
 
-    def begin_create(self) -> JournalFile:
-        return self._begin(f"create-{secrets.token_hex(8)}")
+    def begin_create(self, name: str) -> JournalFile:
+        """Lock the file for a new key. Its name depends on the key's name, so that two creates of a name exclude."""
+        return self._begin(f"create-{_hash(name)}")
 
     def begin_rotation(self, key_id: str) -> JournalFile:
-        return self._begin(f"rotate-{quote(key_id, safe='', errors='surrogatepass')}")
-
-    def pending_create(self, name: str) -> Path | None:
-        """Return the file of a pending create of this name, if any; raise if one is damaged and its name unknown."""
-        for path in self.paths():
-            if path.name.startswith("create-"):
-                entry = read_entry(path)
-                if entry is not None and entry.name == name:
-                    self.open(path).release()  # raises KeyBusyError if a process is working on it
-                    return path
-        return None
+        """Lock the file of a key."""
+        name = quote(key_id, safe="", errors="surrogatepass")
+        return self._begin(f"rotate-{name if len(name) < _MAX_NAME else _hash(key_id)}")
 
     def paths(self) -> list[Path]:
         """Return the files of all operations. A file may not exist yet, or no longer."""
@@ -225,7 +230,7 @@ class Journal:
             try:
                 self._check_rights()
                 # Path.glob would return nothing for a directory that cannot be read.
-                found = [path for path in self._directory.iterdir() if path.suffix in (_SUFFIX, _LOCK_SUFFIX)]
+                found = [path for path in self._directory.iterdir() if _FILE.fullmatch(path.name)]
                 # A process that was killed before it wrote an entry leaves a lock file only.
                 return sorted({path.with_suffix(_SUFFIX) for path in found})
             except FileNotFoundError:
@@ -245,13 +250,16 @@ class Journal:
         return self.open(self._directory / f"{'slot' if self._single_slot else name}{_SUFFIX}")
 
     def _check_parent(self) -> None:
-        if not self._directory.parent.is_dir():
-            raise StoreUnavailableError(f"the directory {self._directory.parent} does not exist")
+        with _journal_errors(self._directory):
+            if not self._directory.parent.is_dir():
+                raise StoreUnavailableError(f"the directory {self._directory.parent} does not exist")
 
     def _check_rights(self) -> None:
         # Whoever can write an entry decides which key is rotated.
         if _files.has_mode_bits(self._directory, stat.S_IWGRP | stat.S_IWOTH):
             raise StoreUnavailableError(f"other users can write to {self._directory}: run chmod go-w on it")
+        if _files.is_planted(self._directory):
+            raise StoreUnavailableError(f"another user has created {self._directory}: remove it")
 
 
 @contextlib.contextmanager

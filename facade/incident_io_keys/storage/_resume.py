@@ -27,7 +27,7 @@ from ._creation import orphans_of, replace_lost_token
 from ._errors import StorageError, StoreUnavailableError, token_of
 from ._journal import Entry, Journal, JournalFile, read_entry
 from ._orphans import SKEW
-from ._rotation import issue_and_save
+from ._rotation import issue_and_save, may_take_effect, was_not_applied
 from ._runner import Client, run
 from ._saving import SETTLE_TIME, complete, is_accepted, journal_of
 from ._store import TokenStore
@@ -46,7 +46,7 @@ class ResumeResult:
         status: `completed`: the token store has a token that the API accepts. `nothing_to_do`: the request had not
             taken effect, or the key no longer exists. `pending`: something is left to do, and the journal keeps it.
         hint: What was found, and what to do if the status is `pending`.
-        entry: The file of the journal. It no longer exists unless the status is `pending`.
+        entry: The file of the journal. Unless the status is `pending`, it is gone, or names the key in the single slot.
         operation: The operation; None if the file cannot be read.
         name: The name of the key.
         key_id: The ID of the key, if known.
@@ -199,6 +199,8 @@ def _resume_create(api: Api, store: SafeStore, operation: JournalFile, entry: En
             return _not_visible(api, store, operation, entry, now)
         if _has_issued_token(api, store, entry):
             return _Finding("completed", f"the token of {key.id} is saved", key.id)
+        if may_take_effect(entry, key, now):
+            return _not_applied(entry, operation, now, f"the key {key.id} was not rotated", "its token is lost")
     else:
         found = _unsaved_keys(api, store, entry)
         if not found:
@@ -241,7 +243,7 @@ def _resume_rotation(api: Api, store: SafeStore, operation: JournalFile, entry: 
     if key is None:
         return _not_visible(api, store, operation, entry, now)
     issued = key.token_last_issued_at
-    if entry.issued_before is not None and issued == entry.issued_before:
+    if was_not_applied(entry, key) and not (entry.lost and now >= entry.began + SETTLE_TIME):
         found = _not_applied(entry, operation, now, f"the key {key_id} was not rotated", "its previous token works")
         return evolve(found, saved=key_id) if found.status == "nothing_to_do" else found
     if issued > entry.began + SETTLE_TIME + SKEW:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import queue
+import threading
 from collections.abc import Callable, Coroutine
 from datetime import datetime
 from typing import Any, Final, Literal, TypeAlias, overload
@@ -142,7 +143,8 @@ def rotate_due(
     Raises:
         InvalidRequestError: Arguments are invalid. Nothing was rotated.
         StoreUnavailableError: The token store cannot save a token. Nothing was rotated.
-        IncidentIOError: The keys could not be listed. Nothing was rotated.
+        IncidentIOError: The keys could not be listed, or `where` raised an exception. Nothing was rotated.
+        Exception: What `progress` raises. The rotations in progress end first.
     """
     problems: list[Problem] = []
     limit = cutoff("older_than", older_than, now, problems)
@@ -170,6 +172,10 @@ def rotate_due(
     return run(client, procedure)  # type: ignore[no-any-return]
 
 
+def _filter(where: Callable[[APIKey], bool], keys: list[APIKey]) -> list[APIKey]:
+    return [key for key in keys if where(key)]  # not `filter`, which would end at a StopIteration
+
+
 @define
 class _Run:
     api: Api
@@ -191,7 +197,7 @@ class _Run:
         keys = [key for key in keys if key.token_last_issued_at <= self.limit]
         keys.sort(key=lambda key: key.token_last_issued_at)
         if where is not None:
-            keys = call_user_code(list, filter(where, keys), failed="`where` raised ", kind=StorageError)
+            keys = call_user_code(_filter, where, keys, failed="`where` raised ", kind=StorageError)
         self.total = len(keys)
         others, last = [], []
         for key in keys:
@@ -243,12 +249,14 @@ class _Run:
                         ended.put(self.rotate(key))
                     except BaseException as error:  # noqa: BLE001 - the other thread raises it
                         ended.put(error)
+                        return
 
-        threads = [thread for _ in keys[: self.concurrency()] if (thread := _runner.start_thread(work))]
-        if not threads:
-            work()
+        threads: list[threading.Thread] = []
         result: RotationResult | BaseException | None = None
         try:
+            threads.extend(filter(None, (_runner.start_thread(work) for _ in keys[: self.concurrency()])))
+            if not threads:
+                work()
             for _ in keys:
                 result = ended.get()
                 if isinstance(result, BaseException):

@@ -86,7 +86,7 @@ def rotate(
                 problem = Problem("store", f"holds the token of the key {earlier.key_id}", "use another store")
                 raise_if_invalid("rotate was not sent", [problem])
         key = api.show(key_id)
-        if is_pending and earlier is not None and _may_take_effect(earlier, key):
+        if is_pending and earlier is not None and may_take_effect(earlier, key, datetime.now(UTC)):
             raise pending_error(operation)
         if issued_until is not None and key.token_last_issued_at > issued_until:
             return None
@@ -95,11 +95,14 @@ def rotate(
     return issued
 
 
-def _may_take_effect(entry: Entry, key: APIKey) -> bool:
-    """Return whether a pending rotation can still take effect, and so revoke the token of the next one."""
-    if entry.fingerprint is not None or datetime.now(UTC) >= entry.began + SETTLE_TIME:
-        return False
-    return entry.issued_before is None or key.token_last_issued_at == entry.issued_before
+def may_take_effect(entry: Entry, key: APIKey, now: datetime) -> bool:
+    """Return whether a pending request can still take effect, and so revoke the token of the next one."""
+    return was_not_applied(entry, key) and now < entry.began + SETTLE_TIME
+
+
+def was_not_applied(entry: Entry, key: APIKey) -> bool:
+    """Return whether the request of an entry has not issued a token of a key so far."""
+    return entry.fingerprint is None and key.token_last_issued_at == entry.issued_before
 
 
 def issue_and_save(
@@ -116,7 +119,8 @@ def issue_and_save(
         name=key.name,
         began=datetime.now(UTC),
         key_id=key.id,
-        issued_before=None if lost else key.token_last_issued_at,
+        issued_before=key.token_last_issued_at,
+        lost=lost,
         grace_period_minutes=grace,
     )
     issued = issue(operation, entry, lambda: api.rotate(key.id, grace))

@@ -11,7 +11,7 @@ import contextvars
 import inspect
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from ..async_client import AsyncKeysClient
 from ..client import KeysClient
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Client: TypeAlias = KeysClient | AsyncKeysClient
+
+# Seconds between the checks whether an event loop was closed while a call was in progress.
+_CHECK_INTERVAL: Final = 1.0
 
 
 def wait(seconds: float, stop: threading.Event | None = None) -> None:
@@ -59,6 +62,8 @@ async def _run_async(client: Any, procedure: Callable[[Api], T]) -> T:
     def work() -> None:
         try:
             outcome.set_result(procedure(Api(client, bridge.run, stop)))
+        except StopIteration as error:  # asyncio rejects it
+            outcome.set_exception(RuntimeError(f"StopIteration: {error}"))
         except BaseException as error:  # noqa: BLE001 - the awaiting task raises it
             outcome.set_exception(error)
 
@@ -115,6 +120,9 @@ class _Bridge:
             future = asyncio.run_coroutine_threadsafe(call(), self._loop)
             self._pending.add(future)
         try:
+            while not concurrent.futures.wait([future], _CHECK_INTERVAL).done:
+                if self._loop.is_closed():  # the future never ends
+                    raise asyncio.CancelledError
             found = future.result()
         except concurrent.futures.CancelledError:
             raise asyncio.CancelledError from None
