@@ -1,4 +1,4 @@
-"""What the tests of storage share: stores, and functions of storage called with the sync client or the async one."""
+"""Fixtures for the storage tests: token stores, and functions of `storage` with the sync or the async client."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def doing(request: pytest.FixtureRequest) -> Iterator[Doing]:
 
 @pytest.fixture
 def keys(doing: Doing, mock: MockAPI) -> Any:
-    """A client of the mock, of each kind."""
+    """Return a sync and an async client of the mock."""
     return doing.client(mock.token, mock.handle)
 
 
@@ -45,7 +45,7 @@ def memory(tmp_path: Path) -> Memory:
 
 @pytest.fixture
 def key_id(mock: MockAPI) -> str:
-    """A key that is there, and whose token no store has."""
+    """Return the ID of an existing key whose token is in no store."""
     return mock.add_key("there", ["viewer"]).api_key.id
 
 
@@ -56,5 +56,5 @@ def operation(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def into(operation: str, do: Do, key_id: str) -> Callable[[Any], Any]:
-    """Brings a token to a store, by a create or by a rotation."""
+    """Return a function that creates or rotates a key and saves its token in a store."""
     return lambda store: do(INTO[operation], store, key_id)

@@ -1,4 +1,4 @@
-"""Means of these tests: both clients behind one face, time that nobody waits for, and a store to look into."""
+"""Helpers for the storage tests: one interface to both clients, simulated waiting, and an in-memory token store."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from incident_io_keys.storage import FileStore, RotationResult, create_into, rot
 from incident_io_keys.storage._runner import Client
 from incident_io_keys.testing import MockAPI, MockClock, faults
 
-# So old a token is due in these tests.
+# The age of the tokens that the tests rotate. It exceeds the limit of 90 days.
 LONG = timedelta(days=91)
 
 
-# Calls a function of storage with a client of the mock, and returns what comes of it.
+# Calls a function of `storage` with a client of the mock and returns its result.
 Do: TypeAlias = Callable[..., Any]
 
 
@@ -30,14 +30,14 @@ NEW: dict[str, Any] = {"name": "deploy bot", "role_names": ["viewer"]}
 
 
 class Memory:
-    """A store of one's own, with a place for each key, which does or fails as a test wants."""
+    """An in-memory token store with a slot for each key. Tests make it fail at a chosen step."""
 
     def __init__(self, directory: Path) -> None:
         self.journal = directory / "journal"
         self.tokens: dict[str, Token] = {}
         self.steps: list[str] = []
         self.at: dict[str, Callable[[], object]] = {}
-        self.refused: set[str] = set()
+        self.rejected: set[str] = set()
         self.unreadable = False
 
     def step(self, name: str) -> None:
@@ -50,7 +50,7 @@ class Memory:
     def save(self, key: str, token: Token) -> None:
         secret = token.reveal()
         self.step("save")
-        if key in self.refused:
+        if key in self.rejected:
             raise OSError("no space left")
         self.tokens[key] = Token(secret)
 
@@ -61,7 +61,7 @@ class Memory:
         return self.tokens.get(key)
 
 
-# By name: what brings a token of a key to a store.
+# The functions that save a token of a key in a token store, by operation.
 INTO: dict[str, Callable[..., Any]] = {
     "create": lambda client, store, _: create_into(client, store, **NEW),
     "rotate": lambda client, store, key_id: rotate_into(client, store, key_id),
@@ -69,7 +69,7 @@ INTO: dict[str, Callable[..., Any]] = {
 
 
 class Doing:
-    """Makes clients of one kind, and does with them what storage has for both."""
+    """Creates sync or async clients and runs functions of `storage` with them."""
 
     def __init__(self, kind: type[KeysClient | AsyncKeysClient]) -> None:
         self.kind = kind
@@ -82,7 +82,7 @@ class Doing:
         return made
 
     def __call__(self, value: Any) -> Any:
-        """What came of a call: at once, awaited, or iterated to its end."""
+        """Return the result of a call. Await a coroutine and collect an async iterator."""
         if inspect.iscoroutine(value):
             return self._runner.run(value)
         if isinstance(value, AsyncIterator):
@@ -90,7 +90,7 @@ class Doing:
         return value
 
     def first(self, value: Any) -> Any:
-        """The first of an iterator of either kind."""
+        """Return the first item of a sync or async iterator."""
         return self._runner.run(_first(value)) if isinstance(value, AsyncIterator) else next(value)
 
     def close(self) -> None:
@@ -111,9 +111,9 @@ async def _gathered(values: AsyncIterator[Any]) -> list[Any]:
 
 
 class Waits:
-    """Stands for sleeping: who sleeps wakes up by a mock's clock, which is moved once all do that are at work.
+    """Replaces sleeping. A sleeper wakes up by the clock of a mock, which advances once all workers sleep.
 
-    That all do cannot be known: it is taken to be so once nobody has come or gone for so many seconds.
+    The class assumes that all workers sleep when no sleeper came or left for `patience` seconds.
     """
 
     def __init__(self, clock: MockClock) -> None:
@@ -137,45 +137,45 @@ class Waits:
 
 
 def works(mock: MockAPI, token: Token | None) -> bool:
-    """Whether the API accepts a token, whatever its key may do."""
+    """Return whether the API accepts a token. The roles of its key do not matter."""
     if token is None:
         return False
     headers = {"Authorization": f"Bearer {token.reveal()}"}
-    answer = mock.handle(httpx.Request("GET", "https://api.incident.io/v1/api_keys/none", headers=headers))
-    return answer.status_code != 401
+    response = mock.handle(httpx.Request("GET", "https://api.incident.io/v1/api_keys/none", headers=headers))
+    return response.status_code != 401
 
 
 def named(mock: MockAPI, name: str) -> list[Any]:
-    """The keys of a name, as the mock has them."""
+    """Return the keys of the mock that have a name."""
     with KeysClient(mock.token, transport=mock.transport()) as keys:
         return [key for key in keys.list() if key.name == name]
 
 
 def sent(mock: MockAPI, what: str) -> list[str]:
-    """The IDs of the keys that were rotated or deleted, or were tried to be."""
+    """Return the IDs of the keys in all requests to rotate or to delete a key, including failed requests."""
     if what == "DELETE":
         return [request.url.path.split("/")[3] for request in mock.requests if request.method == what]
     return [request.url.path.split("/")[3] for request in mock.requests if request.url.path.endswith(f"/{what}")]
 
 
-def assert_none_is_lost(mock: MockAPI, store: Any, found: Iterable[RotationResult]) -> None:
-    """Of each key that was rotated the store has a token that works, and nothing is open that is not told."""
+def assert_no_token_lost(mock: MockAPI, store: Any, found: Iterable[RotationResult]) -> None:
+    """Check that the store has a working token of each rotated key, and that results report all pending operations."""
     mock.clear_faults()
     mock.settings.rate_limit = None
-    is_open = set()
+    pending = set()
     for rotated in found:
         if rotated.status == "rotated":
             assert works(mock, store.load(rotated.key.id)), rotated
         token = getattr(rotated.error, "token", None)
         assert token is None or works(mock, token), rotated
         if rotated.error is not None and rotated.error.may_have_applied:
-            is_open.add(f"rotate-{rotated.key.id}.json")
+            pending.add(f"rotate-{rotated.key.id}.json")
         assert (rotated.status == "rotated") == (rotated.reason is None), rotated
-    assert {path.name for path in store.journal.glob("*")} == is_open
+    assert {path.name for path in store.journal.glob("*")} == pending
 
 
 def aged(mock: MockAPI, count: int) -> list[IssuedKey]:
-    """Keys that are due."""
+    """Add keys that are due for rotation."""
     issued = [mock.add_key(f"key {number}", ["viewer"]) for number in range(count)]
     mock.clock.advance(LONG)
     return issued
@@ -183,7 +183,7 @@ def aged(mock: MockAPI, count: int) -> list[IssuedKey]:
 
 def rotated(doing: Doing, keys: Any, store: Any, mock: MockAPI, **arguments: Any) -> list[RotationResult]:
     found = doing(rotate_due(keys, store, older_than="90 days", now=mock.clock.now(), **arguments))
-    assert_none_is_lost(mock, store, found)
+    assert_no_token_lost(mock, store, found)
     return found  # type: ignore[no-any-return]
 
 
@@ -191,13 +191,13 @@ def states(found: list[RotationResult]) -> dict[str, str]:
     return {each.key.name: each.status for each in found}
 
 
-def asked(mock: MockAPI) -> list[str]:
-    """What arrived at the mock, in the form `POST rotate`."""
+def requests_of(mock: MockAPI) -> list[str]:
+    """Return the requests that the mock received, in the form `POST rotate`."""
     return [f"{request.method} {request.url.path.rpartition('/')[2]}" for request in mock.requests]
 
 
 def entries(store: FileStore) -> list[Path]:
-    """What the journal has open."""
+    """Return the journal files of the pending operations."""
     return sorted(store.journal.glob("*")) if store.journal.exists() else []
 
 
@@ -222,12 +222,12 @@ def listed(client: Any) -> Any:
 
 
 def later() -> datetime:
-    """When what was asked for has happened, or will not."""
+    """Return a time at which a lost request can no longer take effect."""
     return datetime.now(UTC) + timedelta(minutes=6)
 
 
-def lose_the_answer(do: Do, mock: MockAPI, store: Any, operation: str, key_id: str, *, applied: bool = True) -> None:
-    """Ask for a token, and get no answer."""
+def lose_response(do: Do, mock: MockAPI, store: Any, operation: str, key_id: str, *, applied: bool = True) -> None:
+    """Request a token and lose the response."""
     mock.fail_next(faults.Close(applied=applied), operation=operation)
     if operation == "create":
         failure(do, create_into, store, **NEW)
@@ -235,8 +235,8 @@ def lose_the_answer(do: Do, mock: MockAPI, store: Any, operation: str, key_id: s
         failure(do, rotate_into, store, key_id)
 
 
-def not_stored(do: Do, memory: Memory, operation: str, key_id: str) -> Any:
-    """Ask for a token that finds no place, and return the error."""
+def fail_to_save(do: Do, memory: Memory, operation: str, key_id: str) -> Any:
+    """Request a token that the store fails to save, and return the error."""
     memory.at["save"] = lambda: throw(OSError("full"))
     error = (
         failure(do, create_into, memory, **NEW) if operation == "create" else failure(do, rotate_into, memory, key_id)
@@ -246,6 +246,6 @@ def not_stored(do: Do, memory: Memory, operation: str, key_id: str) -> Any:
 
 
 def newest(mock: MockAPI, token: Token | None) -> bool:
-    """Whether a token outlives every grace period."""
+    """Return whether a token still works after every grace period has ended."""
     mock.clock.advance(timedelta(hours=2))
     return works(mock, token)

@@ -1,4 +1,4 @@
-"""A process that is killed at one of its steps. It is forked from a server that has all of this imported already."""
+"""Run a process that is killed at one of its steps. A server that has already imported this module forks it."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ NAME = "killed"
 
 
 class FileBackend(KeyringBackend):
-    """A keyring that is a directory."""
+    """A keyring backend that saves each password in a file of a directory."""
 
-    _classes: ClassVar[set[Any]] = set()  # where the library registers the backends that it can choose
+    _classes: ClassVar[set[Any]] = set()  # the library registers available backends here
     priority = -1
 
     def __init__(self, directory: Path) -> None:
@@ -80,10 +80,10 @@ _context.set_forkserver_preload([__name__])
 
 
 def run(what: str, **arguments: Any) -> Any:
-    """Run a function of storage in another process, which is killed at one of its steps.
+    """Run a function of `storage` in another process, which is killed at one of its steps.
 
     Returns:
-        The process. Its exit code is -SIGKILL, or 0 if it had fewer steps, or 1 if the function failed.
+        The process. Its exit code is -SIGKILL, 0 if it ended before that step, or 1 if the function failed.
     """
     process = _context.Process(target=_child, args=(what,), kwargs=arguments)
     process.start()
@@ -106,7 +106,7 @@ def _child(
 
         return stepped
 
-    # Before and after each call of the API and of the store, and each step that changes the disk.
+    # A step precedes and follows each call to the API or the token store, and each change on the disk.
     for owner, name in (
         *((_adapters.Api, "_call"), (_adapters, "call_user_code")),
         *((os, "fsync"), (os, "fchmod"), (os, "link"), (tempfile, "mkstemp")),
@@ -114,23 +114,23 @@ def _child(
     ):
         setattr(owner, name, stepping(getattr(owner, name)))
     store = STORES[kind](directory)
-    # Their own transports would take longer to get ready for TLS than all of the rest.
-    with_it: Any = (
+    # The default transports would spend more time on the TLS setup than the rest of the test takes.
+    keys: Any = (
         KeysClient(token, base_url=url, attempts=1, transport=httpx.HTTPTransport(verify=False))
         if client == "sync"
         else AsyncKeysClient(token, base_url=url, attempts=1, transport=httpx.AsyncHTTPTransport(verify=False))
     )
     functions: dict[str, Callable[[], Any]] = {
-        "create": lambda: create_into(with_it, store, name=NAME, role_names=["viewer"]),
-        "rotate": lambda: rotate_into(with_it, store, key_id),
-        "resume": lambda: resume(with_it, store),
+        "create": lambda: create_into(keys, store, name=NAME, role_names=["viewer"]),
+        "rotate": lambda: rotate_into(keys, store, key_id),
+        "resume": lambda: resume(keys, store),
     }
     try:
         if client == "sync":
             functions[what]()
-            with_it.close()
+            keys.close()
         else:
-            asyncio.run(_awaited(functions[what], with_it))
+            asyncio.run(_awaited(functions[what], keys))
     except IncidentIOError:
         os._exit(1)
 

@@ -1,4 +1,4 @@
-"""What resuming does where it is not sure: it asks, and touches nothing that could be somebody else's."""
+"""`resume` in ambiguous cases: it gives a hint and changes no key that may belong to another program."""
 
 from __future__ import annotations
 
@@ -13,54 +13,54 @@ from incident_io_keys.storage import FileStore, StoreUnavailableError, create_in
 from incident_io_keys.storage._journal import Entry, JournalFile
 from incident_io_keys.testing import MockAPI, faults
 
-from .doing import NEW, Do, Memory, entries, failure, later, listed, lose_the_answer, newest, not_stored, throw, works
+from .doing import NEW, Do, Memory, entries, fail_to_save, failure, later, listed, lose_response, newest, throw, works
 
 
-def began(store: FileStore, earlier: timedelta) -> None:
-    """Have the clock of this machine be wrong when something was begun."""
+def shift_start(store: FileStore, earlier: timedelta) -> None:
+    """Move the start of the pending operation, as if the clock of this machine had been wrong."""
     [path] = entries(store)
     entry = json.loads(path.read_text())
     entry["began"] = (datetime.fromisoformat(entry["began"]) - earlier).isoformat()
     path.write_text(json.dumps(entry) + "\n")
 
 
-def lost(do: Do) -> Any:
+def find_lost_key(do: Do) -> Any:
     return next(key for key in do(listed) if key.name == NEW["name"])
 
 
 @pytest.mark.parametrize("minutes", [-600_000, -11, 11, 600_000])
-def test_a_lost_key_is_not_dropped_because_a_clock_was_wrong(
+def test_an_orphaned_key_is_reported_even_if_the_clock_was_wrong(
     minutes: int, do: Do, mock: MockAPI, store: FileStore
 ) -> None:
-    lose_the_answer(do, mock, store, "create", "")
-    began(store, timedelta(minutes=minutes))
-    key = lost(do)
+    lose_response(do, mock, store, "create", "")
+    shift_start(store, timedelta(minutes=minutes))
+    key = find_lost_key(do)
     [entry] = entries(store)
     for now in (None, later()):
         [found] = do(resume, store, now=now)
         assert (found.status, found.entry) == ("pending", entry)
         assert f"{key.id}, created {key.created_at:%Y-%m-%d %H:%M:%S}" in found.hint
-    # As it says.
+    # Follow the hint.
     do(rotate_into, store, key.id)
     entry.unlink()
     assert newest(mock, store.load(key.id))
 
 
-def test_a_lost_key_that_somebody_adopted_is_left_to_them(do: Do, mock: MockAPI, store: FileStore) -> None:
-    lose_the_answer(do, mock, store, "create", "")
+def test_an_orphaned_key_that_another_program_adopted_is_not_changed(do: Do, mock: MockAPI, store: FileStore) -> None:
+    lose_response(do, mock, store, "create", "")
     mock.clock.advance(timedelta(seconds=11))
     with KeysClient(mock.token, transport=mock.transport()) as client:
-        theirs = client.rotate(lost(do).id).token
+        theirs = client.rotate(find_lost_key(do).id).token
     [found] = do(resume, store)
     assert (found.status, entries(store)) == ("pending", [found.entry])
     assert newest(mock, theirs)
 
 
-def test_a_key_that_this_caller_may_not_see_any_more_is_not_taken_for_deleted(
+def test_a_key_that_the_caller_may_no_longer_see_does_not_count_as_deleted(
     do: Do, mock: MockAPI, memory: Memory, key_id: str
 ) -> None:
     before = do(rotate_into, memory, key_id).token
-    lose_the_answer(do, mock, memory, "rotate", key_id)
+    lose_response(do, mock, memory, "rotate", key_id)
     mock.fail_next(faults.Status(404), operation="show")
     [found] = do(resume, memory, now=later())
     assert found.status == "pending"
@@ -69,19 +69,17 @@ def test_a_key_that_this_caller_may_not_see_any_more_is_not_taken_for_deleted(
     assert [found.status for found in do(resume, memory)] == ["completed"]
 
 
-def test_one_404_does_not_make_a_new_key_an_orphan(do: Do, mock: MockAPI, memory: Memory) -> None:
-    error = not_stored(do, memory, "create", "")
+def test_a_new_key_is_not_abandoned_after_one_404(do: Do, mock: MockAPI, memory: Memory) -> None:
+    error = fail_to_save(do, memory, "create", "")
     mock.fail_next(faults.Status(404), operation="show")
     assert [found.status for found in do(resume, memory)] == ["pending"]
     assert [found.status for found in do(resume, memory)] == ["completed"]
     assert newest(mock, memory.tokens[error.key_id])
 
 
-def test_a_key_of_the_same_name_whose_token_the_store_has_is_not_the_lost_one(
-    do: Do, mock: MockAPI, memory: Memory
-) -> None:
-    lose_the_answer(do, mock, memory, "create", "")
-    key = lost(do)
+def test_a_key_of_the_same_name_with_a_saved_token_is_not_the_orphan(do: Do, mock: MockAPI, memory: Memory) -> None:
+    lose_response(do, mock, memory, "create", "")
+    key = find_lost_key(do)
     with KeysClient(mock.token, transport=mock.transport()) as client:
         other = client.create(**NEW).api_key.id
     kept = do(rotate_into, memory, other).token
@@ -92,40 +90,40 @@ def test_a_key_of_the_same_name_whose_token_the_store_has_is_not_the_lost_one(
 
 
 @pytest.mark.parametrize("held", [Token("has a blank"), Token("inc_" + "0" * 64)])
-def test_what_does_not_work_in_the_place_of_a_lost_key_is_replaced(
+def test_an_invalid_saved_token_of_an_orphaned_key_is_replaced(
     held: Token, do: Do, mock: MockAPI, memory: Memory
 ) -> None:
-    lose_the_answer(do, mock, memory, "create", "")
-    key = lost(do)
+    lose_response(do, mock, memory, "create", "")
+    key = find_lost_key(do)
     memory.tokens[key.id] = held
     assert [found.status for found in do(resume, memory)] == ["completed"]
     assert newest(mock, memory.tokens[key.id])
 
 
-def test_a_store_that_forgot_for_a_moment_is_not_taken_for_one_that_has_the_new_token(
+def test_an_old_token_that_reappears_in_the_store_does_not_count_as_the_new_one(
     do: Do, mock: MockAPI, memory: Memory, key_id: str
 ) -> None:
     before = do(rotate_into, memory, key_id).token
     memory.tokens.clear()
-    lose_the_answer(do, mock, memory, "rotate", key_id)
+    lose_response(do, mock, memory, "rotate", key_id)
     memory.tokens[key_id] = before
     assert [found.status for found in do(resume, memory)] == ["completed"]
     assert memory.tokens[key_id] != before
     assert newest(mock, memory.tokens[key_id])
 
 
-def test_the_token_of_before_is_not_taken_for_the_one_that_found_no_place(
+def test_the_old_token_does_not_count_as_the_one_that_could_not_be_saved(
     do: Do, mock: MockAPI, memory: Memory, key_id: str
 ) -> None:
     before = do(rotate_into, memory, key_id).token
-    not_stored(do, memory, "rotate", key_id)
-    assert memory.tokens[key_id] == before  # which works for a while
+    fail_to_save(do, memory, "rotate", key_id)
+    assert memory.tokens[key_id] == before  # which works until its grace period ends
     assert [found.status for found in do(resume, memory)] == ["completed"]
     assert memory.tokens[key_id] != before
     assert newest(mock, memory.tokens[key_id])
 
 
-def test_a_journal_that_has_no_room_any_more_does_not_keep_a_token_from_its_place(
+def test_a_token_is_saved_even_if_the_journal_is_full(
     do: Do, memory: Memory, key_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write = JournalFile.write
@@ -141,7 +139,9 @@ def test_a_journal_that_has_no_room_any_more_does_not_keep_a_token_from_its_plac
     assert do(resume, memory) == []
 
 
-def test_what_is_open_can_be_read_off(do: Do, mock: MockAPI, memory: Memory, key_id: str) -> None:
+def test_the_result_of_a_pending_operation_has_its_key_and_token(
+    do: Do, mock: MockAPI, memory: Memory, key_id: str
+) -> None:
     memory.at["save"] = lambda: throw(OSError("full"))
     failure(do, rotate_into, memory, key_id)
     [found] = do(resume, memory)

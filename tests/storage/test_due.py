@@ -1,4 +1,4 @@
-"""Which keys are due: the ages that can be given, the limit itself, and how keys are listed for it."""
+"""`due`: the ages that it accepts, the exact limit, and how it lists keys."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MORE_THAN_A_PAGE = contract.LIST_API_KEYS_PAGE_SIZE_MAXIMUM + 1
 
 
 def issued_at(*instants: str) -> Any:
-    """An API that has keys whose tokens were issued then."""
+    """Return an API that has a key with a token issued at each of these times."""
     key = {
         "name": "",
         "roles": [],
@@ -63,35 +63,35 @@ AGES = [
 
 
 @pytest.mark.parametrize(("older_than", "limit"), AGES, ids=[str(age) for age, _ in AGES])
-def test_a_token_is_due_from_the_instant_on_at_which_it_has_that_age(doing: Doing, older_than: Any, limit: str) -> None:
+def test_a_token_is_due_as_soon_as_it_reaches_the_age(doing: Doing, older_than: Any, limit: str) -> None:
     instants = [(datetime.fromisoformat(limit) + timedelta(microseconds=by)).isoformat() for by in (1, 0, -1)]
     assert found(doing, instants, older_than) == instants[1:]
 
 
 @pytest.mark.parametrize("instant", ["2026-05-30T12:00:00Z", "2026-05-30T12:00:00", "2026-05-30T14:00:00+02:00"])
-def test_an_instant_without_a_time_zone_is_in_utc(doing: Doing, instant: str) -> None:
+def test_a_time_without_a_time_zone_is_in_utc(doing: Doing, instant: str) -> None:
     assert found(doing, [instant], timedelta(days=1)) == [instant]
     assert found(doing, [instant], timedelta(days=1) + SECOND) == []
 
 
-# 02:30 in Berlin comes twice in the night of 25 October; an hour before the second one is the first.
+# In Berlin, 02:30 occurs twice on 25 October 2026. The first is one hour before the second.
 @pytest.mark.parametrize("fold", [0, 1])
-def test_an_hour_is_one_also_where_the_clocks_are_put_back(doing: Doing, fold: int) -> None:
+def test_an_hour_is_exact_when_daylight_saving_time_ends(doing: Doing, fold: int) -> None:
     now = datetime(2026, 10, 25, 2, 30, fold=fold, tzinfo=ZoneInfo("Europe/Berlin"))
     limit = now.astimezone(UTC) - timedelta(hours=1)
     instants = [limit.isoformat(), (limit + SECOND).isoformat()]
     assert found(doing, instants, timedelta(hours=1), now) == instants[:1]
 
 
-def test_the_time_of_this_machine_is_taken_where_none_is_given(doing: Doing) -> None:
+def test_now_defaults_to_the_time_of_this_machine(doing: Doing) -> None:
     now = datetime.now(UTC)
     instants = [(now - timedelta(days=90, minutes=by)).isoformat() for by in (1, -1)]
     client = doing.client(CANARY, issued_at(*instants))
     assert [key.id for key in doing(due(client, older_than="90 days"))] == instants[:1]
 
 
-WRONG: list[Any] = ["", " ", "soon", "3", "days", "-1 days", "0 days", "1.5 days", "3 days or so", "and 3 days"]
-WRONG += [
+INVALID: list[Any] = ["", " ", "soon", "3", "days", "-1 days", "0 days", "1.5 days", "3 days or so", "and 3 days"]
+INVALID += [
     "x 3 days",
     "٣ days",
     "1000000 days",
@@ -104,12 +104,12 @@ WRONG += [
     float("nan"),
     b"3 days",
 ]
-WRONG += [timedelta(), timedelta(days=-1), timedelta.max, relativedelta()]
-WRONG += [relativedelta(months=-1), relativedelta(years=10_000), relativedelta(year=2030), ["3 days"]]
+INVALID += [timedelta(), timedelta(days=-1), timedelta.max, relativedelta()]
+INVALID += [relativedelta(months=-1), relativedelta(years=10_000), relativedelta(year=2030), ["3 days"]]
 
 
-@pytest.mark.parametrize("older_than", WRONG, ids=repr)
-def test_what_is_no_age_is_refused(doing: Doing, mock: MockAPI, older_than: Any) -> None:
+@pytest.mark.parametrize("older_than", INVALID, ids=repr)
+def test_an_invalid_age_is_rejected(doing: Doing, mock: MockAPI, older_than: Any) -> None:
     client = doing.client(mock.token, mock.handle)
     with pytest.raises(InvalidRequestError) as caught:
         due(client, older_than=older_than, now=NOW)
@@ -117,14 +117,14 @@ def test_what_is_no_age_is_refused(doing: Doing, mock: MockAPI, older_than: Any)
     assert mock.requests == []
 
 
-def test_what_looks_like_a_token_is_not_shown_as_an_age(doing: Doing, mock: MockAPI) -> None:
+def test_a_token_passed_as_an_age_is_redacted(doing: Doing, mock: MockAPI) -> None:
     with pytest.raises(InvalidRequestError) as caught:
         due(doing.client(mock.token, mock.handle), older_than=CANARY)
     assert CANARY not in str(caught.value)
 
 
 @pytest.mark.parametrize("older_than", [timedelta(), "soon"])
-def test_all_that_is_wrong_is_told_at_once(older_than: Any) -> None:
+def test_one_error_reports_all_problems(older_than: Any) -> None:
     client: Any = "client"
     with pytest.raises(InvalidRequestError) as caught:
         due(client, older_than=older_than, now=NOW.replace(tzinfo=None))
@@ -134,7 +134,7 @@ def test_all_that_is_wrong_is_told_at_once(older_than: Any) -> None:
     assert [problem.field for problem in caught.value.problems] == ["client", "now"]
 
 
-def test_pages_are_fetched_as_the_consumer_goes_on(doing: Doing, mock: MockAPI) -> None:
+def test_pages_are_fetched_while_iterating(doing: Doing, mock: MockAPI) -> None:
     for number in range(MORE_THAN_A_PAGE):
         mock.add_key(str(number))
     mock.clock.advance(timedelta(days=2))
@@ -143,12 +143,12 @@ def test_pages_are_fetched_as_the_consumer_goes_on(doing: Doing, mock: MockAPI) 
     assert mock.requests == []
     assert doing.first(keys).name == "Manager"
     assert len(mock.requests) == 1
-    left = list(keys) if isinstance(client, KeysClient) else doing(keys)
-    assert [key.name for key in left] == [str(number) for number in range(MORE_THAN_A_PAGE)]
+    rest = list(keys) if isinstance(client, KeysClient) else doing(keys)
+    assert [key.name for key in rest] == [str(number) for number in range(MORE_THAN_A_PAGE)]
     assert len(mock.requests) == 2
 
 
-def test_what_stands_in_the_way_of_a_page_is_raised_while_iterating(doing: Doing, mock: MockAPI) -> None:
+def test_an_error_of_a_page_is_raised_while_iterating(doing: Doing, mock: MockAPI) -> None:
     mock.fail_next(faults.Status(404), operation="list")
     keys = due(doing.client(mock.token, mock.handle), older_than="1 day")
     with pytest.raises(NotFoundError):

@@ -1,4 +1,4 @@
-"""Tokens on their way to a store: what is done in what order, and what is refused before anything is sent."""
+"""`create_into` and `rotate_into`: the order of their steps, and the arguments that they reject before a request."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from incident_io_keys import InvalidRequestError, KeysClient
 from incident_io_keys.storage import FileStore, KeyBusyError, create_into, resume, rotate_into
 from incident_io_keys.testing import MockAPI
 
-from .doing import NEW, Do, Memory, asked, entries, failure, listed, works
+from .doing import NEW, Do, Memory, entries, failure, listed, requests_of, works
 
 
-def test_a_token_is_in_its_place_and_works_and_nothing_is_left_to_do(
+def test_a_saved_token_works_and_no_operation_is_pending(
     into: Callable[[Any], Any], mock: MockAPI, store: FileStore, do: Do
 ) -> None:
     issued = into(store)
@@ -27,36 +27,36 @@ def test_a_token_is_in_its_place_and_works_and_nothing_is_left_to_do(
     assert do(resume, store) == []
 
 
-def test_a_create_goes_its_way_step_by_step(do: Do, mock: MockAPI, memory: Memory) -> None:
+def test_the_order_of_the_steps_of_a_create(do: Do, mock: MockAPI, memory: Memory) -> None:
     do(create_into, memory, **NEW)
-    # Whether it has one place that is taken; whether somebody brought the token there; and whether it is there now.
+    # The loads check for an occupied single slot, for a token of another process, and for the saved token.
     assert memory.steps == ["check", "load", "load", "save", "load"]
-    assert asked(mock) == ["GET api_keys", "POST api_keys", f"GET {next(iter(memory.tokens))}"]
+    assert requests_of(mock) == ["GET api_keys", "POST api_keys", f"GET {next(iter(memory.tokens))}"]
 
 
-def test_a_rotation_goes_its_way_step_by_step(do: Do, mock: MockAPI, memory: Memory, key_id: str) -> None:
+def test_the_order_of_the_steps_of_a_rotation(do: Do, mock: MockAPI, memory: Memory, key_id: str) -> None:
     do(rotate_into, memory, key_id, grace_period_minutes=7)
     assert memory.steps == ["check", "save", "load"]
-    assert asked(mock) == [f"GET {key_id}", "POST rotate", f"GET {key_id}"]
+    assert requests_of(mock) == [f"GET {key_id}", "POST rotate", f"GET {key_id}"]
     assert mock.requests[1].content == b'{"grace_period_minutes":7}'
 
 
-def test_the_intent_is_written_down_before_anything_is_asked_for_and_has_no_token(
+def test_the_journal_is_written_before_the_request_and_contains_no_token(
     operation: str, into: Callable[[Any], Any], store: FileStore, mock: MockAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
     respond = mock.respond
 
-    def answer(request: httpx.Request) -> httpx.Response:
-        answer = respond(request)
+    def handle(request: httpx.Request) -> httpx.Response:
+        response = respond(request)
         if request.method == "POST":
             [entry] = store.journal.glob("*.json")
-            seen.append((entry.read_text(), answer.json()["token"]))
-        return answer
+            seen.append((entry.read_text(), response.json()["token"]))
+        return response
 
-    monkeypatch.setattr(mock, "respond", answer)
+    monkeypatch.setattr(mock, "respond", handle)
     into(store)
-    into(store)  # now the store has one already, of the key that is rotated
+    into(store)  # in a rotation, the store now has a token of the key
     assert len(seen) == 2
     for text, token in seen:
         assert f'"operation":"{operation}"' in text
@@ -67,7 +67,7 @@ def test_the_intent_is_written_down_before_anything_is_asked_for_and_has_no_toke
 
 
 @pytest.mark.parametrize("roles", [["viewer"], ["api_keys_manage"]])
-def test_a_token_is_tried_whatever_its_key_may_do(roles: list[str], do: Do, mock: MockAPI, store: FileStore) -> None:
+def test_a_token_is_tested_with_any_roles_of_its_key(roles: list[str], do: Do, mock: MockAPI, store: FileStore) -> None:
     key = mock.add_key(
         "another", [], ["01FCNDV6P870EA6S7TK1DSYDG0"], roles if roles != ["viewer"] else ["on_call_editor"]
     )
@@ -75,40 +75,40 @@ def test_a_token_is_tried_whatever_its_key_may_do(roles: list[str], do: Do, mock
     assert works(mock, store.load(key.api_key.id))
 
 
-def test_only_one_at_a_time_rotates_a_key(do: Do, mock: MockAPI, memory: Memory, key_id: str) -> None:
+def test_concurrent_rotations_of_one_key_are_rejected(do: Do, mock: MockAPI, memory: Memory, key_id: str) -> None:
     other = mock.add_key("other", ["viewer"]).api_key.id
     found: list[Any] = []
 
-    def meanwhile() -> None:
+    def act_concurrently() -> None:
         memory.at.clear()
         with KeysClient(mock.token, transport=mock.transport()) as client:
             found.append(failure(rotate_into, client, memory, key_id))
             found.append(rotate_into(client, memory, other))
 
-    memory.at["save"] = meanwhile
+    memory.at["save"] = act_concurrently
     issued = do(rotate_into, memory, key_id)
     assert type(found[0]) is KeyBusyError
     assert "another process or thread is using the journal file" in str(found[0])
     assert memory.tokens == {key_id: issued.token, other: found[1].token}
 
 
-def test_a_store_with_one_place_that_is_taken_is_no_place_for_a_new_key(do: Do, mock: MockAPI, memory: Memory) -> None:
+def test_an_occupied_single_slot_store_rejects_a_new_key(do: Do, mock: MockAPI, memory: Memory) -> None:
     memory.load = lambda _: mock.token  # type: ignore[assignment,method-assign]
     error = failure(do, create_into, memory, **NEW)
     assert [problem.field for problem in error.problems] == ["store"]
-    assert asked(mock) == []
+    assert requests_of(mock) == []
 
 
-def test_all_that_is_wrong_is_told_at_once_and_nothing_is_sent(do: Do, mock: MockAPI) -> None:
+def test_one_error_reports_all_problems_before_a_request(do: Do, mock: MockAPI) -> None:
     created = failure(do, create_into, object(), name="", role_names="viewer", team_ids=["a"])
     assert type(created) is InvalidRequestError
     assert [problem.field for problem in created.problems] == ["store", "name", "role_names", "team_role_names"]
     rotated = failure(do, rotate_into, Memory(Path()).tokens, "a/b", grace_period_minutes=10**6)
     assert [problem.field for problem in rotated.problems] == ["store", "id", "grace_period_minutes"]
-    assert asked(mock) == []
+    assert requests_of(mock) == []
 
 
-def test_what_is_no_client_and_a_store_without_a_journal_are_told_of(memory: Memory) -> None:
+def test_an_invalid_client_and_a_store_without_a_journal_are_reported(memory: Memory) -> None:
     del memory.journal
     error = failure(create_into, None, memory, **NEW)
     assert [problem.field for problem in error.problems] == ["client", "store"]
@@ -120,19 +120,17 @@ def test_roles_may_come_from_a_generator(do: Do, store: FileStore) -> None:
     assert [role.name for role in issued.api_key.roles] == ["viewer"]
 
 
-def test_a_caller_that_is_none_is_found_out_before_anything_is_created(
-    do: Do, mock: MockAPI, store: FileStore, key_id: str
-) -> None:
-    for caller in ("01F", key_id):  # one that is not there, and one that may not manage keys
+def test_an_invalid_caller_is_rejected_before_a_create(do: Do, mock: MockAPI, store: FileStore, key_id: str) -> None:
+    for caller in ("01F", key_id):  # an unknown key, and a key that may not manage keys
         error = failure(do, create_into, store, **NEW, caller=caller)
         assert [problem.field for problem in error.problems] == ["caller"]
-    assert asked(mock) == ["GET api_keys", "GET api_keys"]
+    assert requests_of(mock) == ["GET api_keys", "GET api_keys"]
     manager = next(key for key in do(listed) if key.name == "Manager")
     do(create_into, store, **NEW, caller=manager.id)
 
 
-def test_storage_uses_the_public_client_alone() -> None:
-    # It hands operations to nobody: `_operations` checks arguments here, and does nothing else.
+def test_storage_uses_only_the_public_client() -> None:
+    # `storage` uses `_operations` only to validate arguments.
     for path in Path(str(storage.__file__)).parent.glob("*.py"):
         text = path.read_text()
         for private in ("_sender", "_sending", "_exchange", "_transport", "_http", "generated.api"):

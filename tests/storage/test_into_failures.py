@@ -1,4 +1,4 @@
-"""Tokens that do not get to a store: what the error has, what the journal has, and what resuming makes of it."""
+"""Tokens that cannot be saved: the error, the journal file, and the result of `resume`."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from ..hiding import renderings
 from .doing import NEW, Do, Memory, entries, failure, listed, throw, works
 
 
-def test_a_store_that_cannot_take_a_token_is_found_out_before_one_is_issued(
+def test_a_store_that_fails_its_check_is_reported_before_a_token_is_issued(
     into: Callable[[Any], Any], mock: MockAPI, memory: Memory
 ) -> None:
     memory.at["check"] = lambda: throw(OSError(28, "No space left on device"))
@@ -48,10 +48,10 @@ def test_a_store_that_cannot_take_a_token_is_found_out_before_one_is_issued(
     assert not list(memory.journal.glob("*"))
 
 
-def test_a_journal_that_cannot_be_written_keeps_a_token_from_being_issued(
+def test_no_token_is_issued_if_the_journal_cannot_be_written(
     into: Callable[[Any], Any], mock: MockAPI, memory: Memory
 ) -> None:
-    memory.journal.write_text("no directory")
+    memory.journal.write_text("not a directory")
     assert type(failure(into, memory)) is StoreUnavailableError
     assert not any(request.method == "POST" for request in mock.requests)
 
@@ -60,24 +60,24 @@ def lose(memory: Memory) -> None:
     memory.tokens.clear()
 
 
-def give_another(memory: Memory) -> None:
+def replace_token(memory: Memory) -> None:
     memory.tokens = dict.fromkeys(memory.tokens, Token("inc_" + "0" * 64))
 
 
 @pytest.mark.parametrize(
-    ("step", "fails", "said"),
+    ("step", "fails", "message"),
     [
         ("save", lambda _: throw(OSError(28, "No space left on device")), "OSError: [Errno 28] No space left"),
         ("save", lambda _: throw(StoreUnavailableError("full")), "saved: full"),
         ("load", lambda _: throw(ValueError("broken")), "ValueError: broken"),
         ("load", lose, "the token store does not return it"),
-        ("load", give_another, "the token store does not return it"),
+        ("load", replace_token, "the token store does not return it"),
     ],
 )
-def test_a_token_that_does_not_get_to_its_place_is_on_the_error_and_in_the_journal(
+def test_a_token_that_is_not_saved_is_on_the_error_and_the_operation_is_pending(
     step: str,
     fails: Callable[[Memory], None],
-    said: str,
+    message: str,
     into: Callable[[Any], Any],
     do: Do,
     mock: MockAPI,
@@ -93,7 +93,7 @@ def test_a_token_that_does_not_get_to_its_place_is_on_the_error_and_in_the_journ
     assert type(error) is TokenNotStoredError
     assert error.token is not None
     assert error.key_id is not None
-    assert said in str(error)
+    assert message in str(error)
     assert error.may_have_applied
     assert works(mock, error.token)
     assert error.key_id in [key.id for key in do(listed)]
@@ -102,7 +102,7 @@ def test_a_token_that_does_not_get_to_its_place_is_on_the_error_and_in_the_journ
 
     assert f"resume(client, store) completes it (journal file {error.entry})" in str(error)
 
-    # Brought there by hand, it is not replaced.
+    # `resume` does not replace a token that the user has saved.
     memory.at.clear()
     memory.save(error.key_id, error.token)
     [found] = do(resume, memory)
@@ -117,11 +117,11 @@ class TalkativeError(Exception):
         self.secret = secret
 
     def __str__(self) -> str:
-        return f"cannot keep {self.secret}"
+        return f"cannot save {self.secret}"
 
 
 @pytest.mark.parametrize("kind", [TalkativeError, StoreUnavailableError, ValueError])
-def test_a_token_that_a_store_shows_when_it_fails_is_hidden(
+def test_a_token_in_an_exception_of_a_store_is_redacted(
     kind: type[Exception], into: Callable[[Any], Any], memory: Memory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     secrets: list[str] = []
@@ -140,9 +140,9 @@ def test_a_token_that_a_store_shows_when_it_fails_is_hidden(
     assert secrets[0] not in renderings(error)
 
 
-@pytest.mark.parametrize(("at", "left"), [("check", []), ("save", ["completed"]), ("load", ["completed"])])
-def test_an_interrupt_passes_and_shows_no_token(
-    at: str, left: list[str], mock: MockAPI, memory: Memory, key_id: str
+@pytest.mark.parametrize(("at", "statuses"), [("check", []), ("save", ["completed"]), ("load", ["completed"])])
+def test_an_interrupt_propagates_and_its_traceback_contains_no_token(
+    at: str, statuses: list[str], mock: MockAPI, memory: Memory, key_id: str
 ) -> None:
     memory.at[at] = lambda: throw(KeyboardInterrupt())
     with KeysClient(mock.token, transport=mock.transport()) as client:
@@ -151,18 +151,18 @@ def test_an_interrupt_passes_and_shows_no_token(
         frames = traceback.TracebackException.from_exception(caught.value, capture_locals=True).format()
         assert "secret = " not in "".join(frames)
         memory.at.clear()
-        assert [each.status for each in resume(client, memory)] == left
+        assert [each.status for each in resume(client, memory)] == statuses
 
 
 @pytest.mark.parametrize("status", [401, 503])
-def test_a_new_token_that_is_not_seen_to_work_is_told_of(
+def test_a_new_token_that_fails_its_test_is_reported(
     status: int, into: Callable[[Any], Any], mock: MockAPI, memory: Memory, do: Do
 ) -> None:
-    # The first show of a rotation is not the one that tries the new token.
+    # The first show request of a rotation does not test the new token.
     memory.at["save"] = lambda: mock.fail_next(faults.Status(status), operation="show", times=20)
     error = failure(into, memory)
-    said = {401: "the API does not accept it", 503: "was saved, but its test failed"}
-    assert said[status] in str(error)
+    messages = {401: "the API does not accept it", 503: "was saved, but its test failed"}
+    assert messages[status] in str(error)
     assert memory.tokens[error.key_id] == error.token
     mock.clear_faults()
     [found] = do(resume, memory)
@@ -170,7 +170,7 @@ def test_a_new_token_that_is_not_seen_to_work_is_told_of(
     assert memory.tokens[error.key_id] == error.token
 
 
-def test_a_new_token_may_take_a_moment_until_all_of_the_api_knows_it(
+def test_the_test_of_a_new_token_is_retried_after_401(
     into: Callable[[Any], Any], mock: MockAPI, memory: Memory
 ) -> None:
     memory.at["save"] = lambda: mock.fail_next(faults.Status(401), operation="show", times=3)
@@ -179,7 +179,7 @@ def test_a_new_token_may_take_a_moment_until_all_of_the_api_knows_it(
 
 
 @pytest.mark.parametrize("fault", [faults.Status(403), faults.Status(404)], ids=repr)
-def test_a_new_token_works_if_it_is_not_refused_whatever_else_is_answered(
+def test_a_new_token_passes_its_test_with_403_and_404(
     fault: faults.Fault, into: Callable[[Any], Any], mock: MockAPI, memory: Memory
 ) -> None:
     memory.at["save"] = lambda: mock.fail_next(fault, operation="show")
@@ -188,7 +188,7 @@ def test_a_new_token_works_if_it_is_not_refused_whatever_else_is_answered(
     assert mock.faults_left() == 0
 
 
-def test_a_new_token_that_gets_an_answer_of_any_form_works(do: Do, mock: MockAPI, memory: Memory) -> None:
+def test_a_new_token_passes_its_test_with_a_malformed_response(do: Do, mock: MockAPI, memory: Memory) -> None:
     key_id = mock.add_key("another", ["api_keys_manage"]).api_key.id
     memory.at["save"] = lambda: mock.fail_next(faults.DropProperty("api_key.name"), operation="show")
     issued = do(rotate_into, memory, key_id)
@@ -200,7 +200,7 @@ BROKEN = [faults.CutJSON(keep=0.999), faults.ShortBody(keep=0.999), faults.DropP
 
 
 @pytest.mark.parametrize("fault", [*BROKEN, faults.DropProperty("api_key")], ids=repr)
-def test_a_token_in_an_answer_that_does_not_fit_gets_to_its_place(
+def test_the_token_in_a_malformed_response_is_saved(
     fault: faults.Fault, into: Callable[[Any], Any], operation: str, mock: MockAPI, store: FileStore
 ) -> None:
     mock.fail_next(fault, operation=operation)
@@ -211,24 +211,24 @@ def test_a_token_in_an_answer_that_does_not_fit_gets_to_its_place(
     assert entries(store) == []
 
 
-@pytest.mark.parametrize("hidden", ["late", "failing", "twice"])
-def test_a_token_whose_key_is_not_known_is_on_the_error(
-    hidden: str, do: Do, mock: MockAPI, memory: Memory, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("cause", ["late", "failing", "twice"])
+def test_the_token_of_an_unknown_key_is_on_the_error(
+    cause: str, do: Do, mock: MockAPI, memory: Memory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     respond = mock.respond
 
-    def answer(request: httpx.Request) -> httpx.Response:
-        answer = respond(request)
+    def handle(request: httpx.Request) -> httpx.Response:
+        response = respond(request)
         if request.method == "POST":
-            if hidden == "failing":
+            if cause == "failing":
                 mock.fail_next(faults.Status(520), operation="list", times=9)
-            if hidden == "twice":
+            if cause == "twice":
                 headers = {"Authorization": f"Bearer {mock.token.reveal()}"}
                 respond(httpx.Request("POST", request.url, headers=headers, content=request.content))
-        return answer
+        return response
 
-    monkeypatch.setattr(mock, "respond", answer)
-    if hidden == "late":
+    monkeypatch.setattr(mock, "respond", handle)
+    if cause == "late":
         mock.settings = MockSettings(list_delay=timedelta(minutes=1))
     mock.fail_next(faults.CutJSON(keep=0.999), operation="create")
     error = failure(do, create_into, memory, **NEW)
@@ -248,7 +248,7 @@ def test_a_token_whose_key_is_not_known_is_on_the_error(
     ],
     ids=repr,
 )
-def test_what_the_api_refuses_leaves_nothing_to_do(
+def test_no_operation_is_pending_after_the_api_rejects_a_request(
     fault: faults.Fault,
     kind: type[IncidentIOError],
     into: Callable[[Any], Any],
@@ -272,7 +272,7 @@ def test_what_the_api_refuses_leaves_nothing_to_do(
     ],
     ids=repr,
 )
-def test_what_may_have_happened_is_left_in_the_journal(
+def test_an_operation_that_may_have_taken_effect_is_pending(
     fault: faults.Fault,
     kind: type[IncidentIOError],
     into: Callable[[Any], Any],
@@ -288,12 +288,12 @@ def test_what_may_have_happened_is_left_in_the_journal(
     assert f"resume(client, store) completes it (journal file {entry})" in str(error)
 
 
-def test_a_key_that_is_not_there_leaves_nothing_to_do(do: Do, store: FileStore) -> None:
+def test_no_operation_is_pending_after_the_rotation_of_an_unknown_key(do: Do, store: FileStore) -> None:
     assert type(failure(do, rotate_into, store, "01F")) is NotFoundError
     assert entries(store) == []
 
 
-def test_a_journal_that_does_not_take_a_refusal_back_does_not_hide_it(
+def test_a_journal_file_that_cannot_be_removed_does_not_replace_the_error_of_the_api(
     do: Do, mock: MockAPI, store: FileStore, key_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unlink = Path.unlink

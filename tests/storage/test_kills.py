@@ -1,5 +1,6 @@
-"""A process is killed at each of its steps, and another one resumes: a token that works is in the store, or it says
-what to do. Never are there two keys from one create, nor a key that nobody holds.
+"""Kill a process at each of its steps and resume in another one. The store then has a working token of each key.
+
+One create never leads to two keys or to an orphaned key.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ KILLED = -signal.SIGKILL
 
 
 def pending_files(store: Any) -> list[Path]:
-    """Return the files of the journal, without the one that says whose token a single slot has."""
+    """Return the journal files of pending operations, without the file that names the key of a single slot."""
     return [path for path in entries(store) if path.name != "slot.json" or pending_operations(store.journal)]
 
 
@@ -67,7 +68,7 @@ class Scene:
         return int(process.exitcode)
 
     def resume(self) -> list[ResumeResult]:
-        """Resume as a person would: again, once that is what it says."""
+        """Resume, and resume again later if the hint says so."""
         found = resume(self.client, self.store)
         if any(each.status == "pending" for each in found):
             assert all("call resume again after" in each.hint for each in found if each.status == "pending")
@@ -78,11 +79,11 @@ class Scene:
         assert resume(self.client, self.store) == []
         return found
 
-    def is_whole(self) -> bool:
-        """Hold the end against the promise. Returns whether there is a new key."""
+    def check_result(self) -> bool:
+        """Check the store and the keys. Return whether there is a new key."""
         self.store.check()
         assert list(self.directory.glob("*.tmp")) == []
-        self.mock.clock.advance(timedelta(hours=2))  # what only had its grace is over
+        self.mock.clock.advance(timedelta(hours=2))  # all grace periods have ended
         found = [key for key in self.client.list() if key.name != "Manager"]
         assert all(works(self.mock, self.store.load(key.id)) for key in found)
         assert [key.name for key in found] in (self.before, [*self.before, NAME])
@@ -108,31 +109,31 @@ def test_a_kill_at_any_step_loses_no_token(what: str, client: str, tmp_path: Pat
         with scene(tmp_path / str(step)) as each:
             code = each.run(what, step, client)
             found = each.resume()
-            assert len(found) <= 2  # beside the create, the lock of the new key
-            made.append(each.is_whole())
+            assert len(found) <= 2  # the create and the lock of the new key
+            made.append(each.check_result())
     assert code == 0
     assert step > 40
     if what == "create":
-        # Up to a step there is no key, and from it on there is.
+        # There is no key before a certain step, and one key from it on.
         assert made == sorted(made)
         assert set(made) == {False, True}
 
 
 @pytest.mark.parametrize("what", ["create", "rotate"])
-def test_who_resumes_may_be_killed_too(what: str, tmp_path: Path) -> None:
+def test_a_killed_resume_loses_no_token(what: str, tmp_path: Path) -> None:
     choice = random.Random(what)  # noqa: S311 - the same each time
     for turn in range(20):
         with scene(tmp_path / str(turn)) as each:
-            # The last steps: there the API has done its work.
+            # The API issues the token before these last steps.
             each.run(what, choice.randrange(30, 60))
             for _ in range(choice.randrange(1, 4)):
                 each.run("resume", choice.randrange(1, 60))
             each.resume()
-            each.is_whole()
+            each.check_result()
 
 
 class Killing(MockAPI):
-    """Kills who asks for a token, before that is issued or after, but before an answer."""
+    """Kills the process that requests a token, before or after the token is issued and before the response."""
 
     kills = False
     applied = False
@@ -145,14 +146,14 @@ class Killing(MockAPI):
         if not self.kills or request.method != "POST":
             return super().respond(request)
         self.kills = False
-        answer = super().respond(request) if self.applied else httpx.Response(500)
+        response = super().respond(request) if self.applied else httpx.Response(500)
         os.kill(self.pids.get(), signal.SIGKILL)
-        return answer
+        return response
 
 
 @pytest.mark.parametrize("applied", [True, False])
 @pytest.mark.parametrize("what", ["create", "rotate"])
-def test_a_kill_while_the_api_is_at_it(what: str, applied: bool, tmp_path: Path) -> None:
+def test_a_kill_during_a_request_loses_no_token(what: str, applied: bool, tmp_path: Path) -> None:
     mock = Killing()
     with scene(tmp_path / "store", mock) as each:
         held = each.store.load(each.key_id)
@@ -163,7 +164,7 @@ def test_a_kill_while_the_api_is_at_it(what: str, applied: bool, tmp_path: Path)
         assert process.exitcode == KILLED
         [found] = each.resume()
         assert found.status == ("completed" if applied else "nothing_to_do")
-        assert each.is_whole() is (applied and what == "create")
+        assert each.check_result() is (applied and what == "create")
         assert (each.store.load(each.key_id) == held) is not (applied and what == "rotate")
         assert isinstance(held, Token)
 
@@ -179,7 +180,7 @@ FAULTS: list[faults.Fault | None] = [
 
 
 def random_kills(kind: str, seed: int, directory: Path, kills: int) -> dict[str, int]:
-    """Kill processes at random steps, with faults of the API, until there were so many kills. Return the counts."""
+    """Kill processes at random steps, with API faults, until `kills` processes were killed. Return the counts."""
     choice, counts, turn = random.Random(seed), {"kills": 0, "runs": 0}, 0  # noqa: S311 - the same each time
     while counts["kills"] < kills:
         turn += 1
@@ -195,7 +196,7 @@ def random_kills(kind: str, seed: int, directory: Path, kills: int) -> dict[str,
                 counts["runs"] += 1
             each.mock.clear_faults()
             each.resume()
-            each.is_whole()
+            each.check_result()
     return counts
 
 

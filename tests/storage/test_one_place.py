@@ -1,4 +1,4 @@
-"""A store with one place: the token of a key that lives is not replaced by that of another one."""
+"""Single-slot stores: the token of an existing key is not replaced by the token of another key."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def lose(do: Do, mock: MockAPI, store: DotenvStore, operation: str, key_id: str 
         failure(do, rotate_into, store, key_id)
 
 
-def test_it_takes_one_new_key(do: Do, store: DotenvStore) -> None:
+def test_a_single_slot_store_saves_one_new_key(do: Do, store: DotenvStore) -> None:
     issued = do(create_into, store, **NEW)
     assert isinstance(failure(do, create_into, store, **OTHER), InvalidRequestError)
     assert store.load("") == issued.token
@@ -45,7 +45,7 @@ def test_it_takes_one_new_key(do: Do, store: DotenvStore) -> None:
     assert [key.name for key in do(listed)] == ["Manager", NEW["name"]]
 
 
-def test_what_is_not_finished_comes_first(do: Do, mock: MockAPI, store: DotenvStore, key_id: str) -> None:
+def test_a_pending_operation_must_be_resumed_first(do: Do, mock: MockAPI, store: DotenvStore, key_id: str) -> None:
     lose(do, mock, store, "create")
     for error in (failure(do, create_into, store, **OTHER), failure(do, rotate_into, store, key_id)):
         assert type(error) is PendingOperationError
@@ -58,7 +58,7 @@ def test_what_is_not_finished_comes_first(do: Do, mock: MockAPI, store: DotenvSt
     assert do(resume, store) == []
 
 
-def test_a_token_that_was_put_there_by_hand_is_not_taken_for_that_of_a_lost_key(
+def test_a_token_that_the_user_saved_does_not_count_as_that_of_an_orphaned_key(
     do: Do, mock: MockAPI, store: DotenvStore
 ) -> None:
     lose(do, mock, store, "create")
@@ -69,19 +69,19 @@ def test_a_token_that_was_put_there_by_hand_is_not_taken_for_that_of_a_lost_key(
     assert works(mock, store.load(""))
 
 
-def test_the_token_of_another_key_does_not_take_its_place(do: Do, store: DotenvStore, key_id: str) -> None:
+def test_the_token_of_another_key_does_not_replace_the_saved_one(do: Do, store: DotenvStore, key_id: str) -> None:
     issued = do(create_into, store, **NEW)
     error = failure(do, rotate_into, store, key_id)
     assert isinstance(error, InvalidRequestError)
     assert f"holds the token of the key {issued.api_key.id}" in str(error)
     assert store.load("") == issued.token
-    # Its own does, and so does another once the place is free.
+    # A new token of the same key replaces it. A token of another key is saved once the slot is free.
     do(rotate_into, store, issued.api_key.id)
     (store.journal.parent / ".env").write_text("")
     assert do(rotate_into, store, key_id).token == store.load("")
 
 
-def test_whose_token_it_has_is_known_after_what_did_not_happen_too(
+def test_the_key_of_the_saved_token_is_known_after_failed_rotations(
     do: Do, mock: MockAPI, store: DotenvStore, key_id: str
 ) -> None:
     issued = do(rotate_into, store, key_id)
@@ -94,7 +94,7 @@ def test_whose_token_it_has_is_known_after_what_did_not_happen_too(
     assert store.load("") == issued.token
 
 
-def test_a_lost_rotation_is_made_again(do: Do, mock: MockAPI, store: DotenvStore, key_id: str) -> None:
+def test_a_lost_rotation_is_repeated(do: Do, mock: MockAPI, store: DotenvStore, key_id: str) -> None:
     before = do(rotate_into, store, key_id).token
     lose(do, mock, store, "rotate", key_id)
     assert [found.status for found in do(resume, store)] == ["completed"]
@@ -102,26 +102,26 @@ def test_a_lost_rotation_is_made_again(do: Do, mock: MockAPI, store: DotenvStore
     assert works(mock, store.load(""))
 
 
-def test_two_at_once_do_not_take_each_other_s_place(
+def test_concurrent_operations_on_a_single_slot_store_are_rejected(
     do: Do, mock: MockAPI, store: DotenvStore, key_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found: list[Any] = []
     save = store.save
 
-    def meanwhile(*arguments: Any) -> None:
+    def act_concurrently(*arguments: Any) -> None:
         with KeysClient(mock.token, transport=mock.transport()) as client:
             found.append(failure(create_into, client, store, **OTHER))
             found.append(failure(rotate_into, client, store, key_id))
             found.extend(each.error for each in resume(client, store))
         save(*arguments)
 
-    monkeypatch.setattr(store, "save", meanwhile)
+    monkeypatch.setattr(store, "save", act_concurrently)
     issued = do(create_into, store, **NEW)
     assert [type(error) for error in found] == [KeyBusyError] * 3
     assert store.load("") == issued.token
 
 
-def test_the_place_of_a_key_that_is_no_more_is_free(do: Do, mock: MockAPI, store: DotenvStore, key_id: str) -> None:
+def test_the_slot_of_a_deleted_key_is_free(do: Do, mock: MockAPI, store: DotenvStore, key_id: str) -> None:
     issued = do(create_into, store, **NEW)
     lose(do, mock, store, "rotate", issued.api_key.id)
     with KeysClient(mock.token, transport=mock.transport()) as client:
@@ -130,10 +130,10 @@ def test_the_place_of_a_key_that_is_no_more_is_free(do: Do, mock: MockAPI, store
     assert do(rotate_into, store, key_id).token == store.load("")
 
 
-def test_the_advice_of_a_doubtful_create_can_be_followed(do: Do, mock: MockAPI, store: DotenvStore) -> None:
+def test_the_hint_for_an_ambiguous_create_works(do: Do, mock: MockAPI, store: DotenvStore) -> None:
     lose(do, mock, store, "create")
     with KeysClient(mock.token, transport=mock.transport()) as client:
-        client.create(**NEW)  # somebody else's, of the same name
+        client.create(**NEW)  # a key of another program, with the same name
     [found] = do(resume, store)
     assert found.status == "pending"
     assert f"remove {found.entry}, then rotate it with rotate_into" in found.hint

@@ -1,4 +1,4 @@
-"""What a create left whose answer was lost: which key it is, and how a careful caller ends up with one that works."""
+"""Orphaned keys of creates whose response was lost: how to find them and how to recover a working token."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def create(doing: Doing, keys: Any) -> Any:
 
 
 def lose(doing: Doing, keys: Any, mock: MockAPI, *, applied: bool = True) -> Any:
-    """Create a key whose answer never comes."""
+    """Create a key and lose the response. Return the key."""
     mock.fail_next(faults.Close(applied), operation="create")
     with pytest.raises(IncidentIOError) as caught:
         create(doing, keys)
@@ -54,7 +54,7 @@ def lose(doing: Doing, keys: Any, mock: MockAPI, *, applied: bool = True) -> Any
 
 
 def create_carefully(doing: Doing, keys: Any, mock: MockAPI, **arguments: Any) -> Token:
-    """Do what the documentation advises until there is a token."""
+    """Follow the documentation until there is a token."""
     for _ in range(5):
         since = mock.clock.now()
         try:
@@ -69,7 +69,7 @@ def create_carefully(doing: Doing, keys: Any, mock: MockAPI, **arguments: Any) -
             return recovered.token
         if isinstance(recovered, Token):
             return recovered
-    raise AssertionError("it takes too often")
+    raise AssertionError("too many attempts")
 
 
 def recover_carefully(doing: Doing, keys: Any, **arguments: Any) -> Any:
@@ -81,10 +81,10 @@ def recover_carefully(doing: Doing, keys: Any, **arguments: Any) -> Any:
                 return error.token
         except IncidentIOError:
             pass
-    raise AssertionError("it takes too often")
+    raise AssertionError("too many attempts")
 
 
-# The token is the last member: from about 0.88 of the answer on, a part of it is there.
+# The token is the last member of the response. It starts at a share of about 0.88.
 SHARES = (0.0, 0.2, 0.5, 0.7, 0.8, 0.85, 0.88, 0.9, 0.93, 0.96, 0.98, 0.99, 0.995, 0.999)
 FAULTS: list[faults.Fault] = [
     *map(faults.Status, (302, 400, 408, 429, 500, 502, 503, 504, 520)),
@@ -101,7 +101,7 @@ BY = pytest.mark.parametrize("by", ["rotate", "delete"])
 
 @BY
 @pytest.mark.parametrize("fault", [*FAULTS, *CUTS], ids=repr)
-def test_whatever_becomes_of_a_create_there_is_one_key_in_the_end_and_its_token_works(
+def test_recovery_yields_one_key_and_a_working_token_after_any_failure_of_a_create(
     doing: Doing, mock: MockAPI, keys: Any, by: str, fault: faults.Fault
 ) -> None:
     mock.fail_next(fault, operation="create")
@@ -121,7 +121,7 @@ OF_RECOVERIES = [
 
 
 @pytest.mark.parametrize(("by", "operation", "fault"), OF_RECOVERIES, ids=repr)
-def test_whatever_becomes_of_a_recovery_it_can_be_called_again(
+def test_a_recovery_can_be_repeated_after_any_failure(
     doing: Doing, mock: MockAPI, keys: Any, by: str, operation: str, fault: faults.Fault
 ) -> None:
     mock.fail_next(faults.Close(), operation="create")
@@ -132,13 +132,13 @@ def test_whatever_becomes_of_a_recovery_it_can_be_called_again(
     assert works(mock, token)
 
 
-def test_an_adopted_key_has_one_token_and_a_deleted_one_is_told(doing: Doing, mock: MockAPI, keys: Any) -> None:
+def test_an_adopted_key_has_one_token_and_a_deleted_key_is_returned(doing: Doing, mock: MockAPI, keys: Any) -> None:
     since = mock.clock.now()
     lost = lose(doing, keys, mock)
     adopted = doing(recover_orphan(keys, name=NAME, since=since, by="rotate"))
     again = doing(recover_orphan(keys, name=NAME, since=since, by="rotate"))
     assert [adopted.api_key.id, again.api_key.id] == [lost.id] * 2
-    assert not works(mock, adopted.token)  # without a grace period: nobody should have it
+    assert not works(mock, adopted.token)  # the recovery sets no grace period for a lost token
     assert works(mock, again.token)
     assert doing(recover_orphan(keys, name=NAME, since=since, by="delete")).id == lost.id
     assert not works(mock, again.token)
@@ -148,23 +148,21 @@ def test_an_adopted_key_has_one_token_and_a_deleted_one_is_told(doing: Doing, mo
 @BY
 @pytest.mark.parametrize("lost", [True, False])
 @pytest.mark.parametrize("age", [0, 1, 4, 5, 6])
-def test_a_key_that_is_known_is_never_touched(
-    doing: Doing, mock: MockAPI, keys: Any, by: Any, lost: bool, age: int
-) -> None:
+def test_a_known_key_is_never_changed(doing: Doing, mock: MockAPI, keys: Any, by: Any, lost: bool, age: int) -> None:
     old = create(doing, keys)
     mock.clock.advance(age * MINUTE)
     since = mock.clock.now()
     orphan = lose(doing, keys, mock, applied=lost)
     found = doing(recover_orphan(keys, name=NAME, since=since, by=by, known=iter([old.api_key.id])))
-    touched = [orphan.id] if lost else []
-    assert sent(mock, "rotate") + sent(mock, "DELETE") == touched
+    changed = [orphan.id] if lost else []
+    assert sent(mock, "rotate") + sent(mock, "DELETE") == changed
     assert (found is not None) == lost
     assert works(mock, old.token)
 
 
 @BY
 @pytest.mark.parametrize("age", [1, 4, 5])
-def test_a_key_that_is_older_than_the_call_is_only_told_of_unless_others_are_known(
+def test_a_key_that_is_older_than_the_call_is_ambiguous_without_known_keys(
     doing: Doing, mock: MockAPI, keys: Any, by: Any, age: int
 ) -> None:
     old = create(doing, keys)
@@ -180,7 +178,7 @@ def test_a_key_that_is_older_than_the_call_is_only_told_of_unless_others_are_kno
 
 @BY
 @pytest.mark.parametrize("count", [2, 3])
-def test_of_several_keys_none_is_touched_and_all_are_told(
+def test_no_key_is_changed_and_all_are_reported_if_several_keys_match(
     doing: Doing, mock: MockAPI, keys: Any, by: Any, count: int
 ) -> None:
     since = mock.clock.now()
@@ -191,7 +189,7 @@ def test_of_several_keys_none_is_touched_and_all_are_told(
     assert sent(mock, "rotate") + sent(mock, "DELETE") == []
 
 
-def test_keys_that_somebody_else_made_are_left_out(doing: Doing, mock: MockAPI, keys: Any, manager: str) -> None:
+def test_keys_of_other_creators_are_skipped(doing: Doing, mock: MockAPI, keys: Any, manager: str) -> None:
     since = mock.clock.now()
     mock.add_key(NAME)
     other = mock.add_key("other manager", ["api_keys_manage", "viewer"])
@@ -213,7 +211,7 @@ def test_keys_that_somebody_else_made_are_left_out(doing: Doing, mock: MockAPI, 
 
 
 @pytest.mark.parametrize("behind", [-6, -4, -1, 1, 4])
-def test_the_clocks_may_differ(doing: Doing, mock: MockAPI, keys: Any, behind: int) -> None:
+def test_the_clocks_may_differ_by_a_few_minutes(doing: Doing, mock: MockAPI, keys: Any, behind: int) -> None:
     since = mock.clock.now() + behind * MINUTE
     lost = lose(doing, keys, mock)
     assert [key.id for key in doing(find_orphans(keys, name=NAME, since=since))] == [lost.id]
@@ -230,13 +228,13 @@ def test_clocks_that_differ_by_more_than_five_minutes_find_nothing(doing: Doing,
 
 
 @pytest.mark.parametrize(("year", "found"), [(1, 1), (9999, 0)])
-def test_any_instant_will_do(doing: Doing, keys: Any, year: int, found: int) -> None:
+def test_since_may_be_any_time(doing: Doing, keys: Any, year: int, found: int) -> None:
     create(doing, keys)
     since = datetime(year, 1, 1, tzinfo=UTC)
     assert len(doing(find_orphans(keys, name=NAME, since=since))) == found
 
 
-def test_the_oldest_comes_first_and_of_whom_the_api_does_not_tell_may_be_the_caller(doing: Doing) -> None:
+def test_orphans_are_sorted_by_age_and_may_have_an_unknown_creator(doing: Doing) -> None:
     manager = {"roles": [{"name": "api_keys_manage", "description": ""}], "team_ids": [], "team_roles": []}
     key = {"name": NAME, **manager, "token_last_issued_at": "2026-05-31T12:00:00Z"}
     both = {"api_key": {"id": "caller", "name": ""}, "user": {"id": "1", "name": "", "role": "owner"}}
@@ -254,7 +252,7 @@ def test_the_oldest_comes_first_and_of_whom_the_api_does_not_tell_may_be_the_cal
     assert [key.id for key in found] == ["1", "2", "3"]
 
 
-WRONG: list[tuple[str, Any]] = [
+INVALID: list[tuple[str, Any]] = [
     *(("client", client) for client in (None, "inc_1", KeysClient)),
     *(("name", name) for name in ("", None, 5, b"deploy bot")),
     *(("since", since) for since in (None, "now", datetime(2026, 11, 1, tzinfo=UTC).replace(tzinfo=None), 5.0)),
@@ -263,8 +261,8 @@ WRONG: list[tuple[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("field", "value"), WRONG, ids=repr)
-def test_a_wrong_argument_is_refused_before_anything_is_sent(mock: MockAPI, keys: Any, field: str, value: Any) -> None:
+@pytest.mark.parametrize(("field", "value"), INVALID, ids=repr)
+def test_an_invalid_argument_is_rejected_before_a_request(mock: MockAPI, keys: Any, field: str, value: Any) -> None:
     arguments = {"client": keys, "name": NAME, "since": mock.clock.now(), field: value}
     mock.requests.clear()
     calls: list[tuple[Any, dict[str, str]]] = [(find_orphans, {}), (recover_orphan, {"by": "rotate"})]
@@ -275,7 +273,7 @@ def test_a_wrong_argument_is_refused_before_anything_is_sent(mock: MockAPI, keys
     assert mock.requests == []
 
 
-def test_all_that_is_wrong_is_told_at_once_and_keys_are_no_ids(doing: Doing, keys: Any) -> None:
+def test_one_error_reports_all_problems_and_a_key_is_not_an_id(doing: Doing, keys: Any) -> None:
     old: Any = create(doing, keys).api_key
     arguments: dict[str, Any] = {"client": 1, "name": 1, "since": 1, "caller": 1, "by": "age"}
     with pytest.raises(InvalidRequestError) as caught:

@@ -23,7 +23,7 @@ from incident_io_keys.storage import (
 )
 from incident_io_keys.testing import MockAPI, faults
 
-from .doing import NEW, Do, Memory, entries, failure, later, lose_the_answer, works
+from .doing import NEW, Do, Memory, entries, failure, later, lose_response, works
 
 
 def replace(path: Path, make: Callable[[Path], None]) -> None:
@@ -46,7 +46,7 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
 def test_a_damaged_entry_is_kept_and_reported(
     operation: str, damage: Callable[[Path], object], do: Do, mock: MockAPI, store: FileStore, key_id: str
 ) -> None:
-    lose_the_answer(do, mock, store, operation, key_id)
+    lose_response(do, mock, store, operation, key_id)
     [path] = entries(store)
     damage(path)
     for now in (later(), None):
@@ -61,7 +61,7 @@ def test_a_damaged_entry_is_kept_and_reported(
 
 
 def test_an_operation_on_a_damaged_entry_issues_nothing(do: Do, mock: MockAPI, store: FileStore, key_id: str) -> None:
-    lose_the_answer(do, mock, store, "rotate", key_id)
+    lose_response(do, mock, store, "rotate", key_id)
     [path] = entries(store)
     path.write_bytes(b"")
     sent = len(mock.requests)
@@ -74,8 +74,8 @@ def test_an_operation_on_a_damaged_entry_issues_nothing(do: Do, mock: MockAPI, s
 def test_pending_operations_are_listed_and_nothing_is_changed(
     do: Do, mock: MockAPI, store: FileStore, key_id: str
 ) -> None:
-    lose_the_answer(do, mock, store, "create", "")
-    lose_the_answer(do, mock, store, "rotate", key_id)
+    lose_response(do, mock, store, "create", "")
+    lose_response(do, mock, store, "rotate", key_id)
     sent, before = len(mock.requests), entries(store)
     listed = {each.operation: each for each in pending_operations(str(store.journal))}
     assert {each.name for each in listed.values()} == {NEW["name"], "there"}
@@ -110,7 +110,7 @@ def test_an_entry_from_the_future_asks_a_person_and_names_the_clock(
     operation: str, applied: bool, do: Do, mock: MockAPI, store: FileStore, key_id: str
 ) -> None:
     mock.clock.advance(timedelta(seconds=1))
-    lose_the_answer(do, mock, store, operation, key_id, applied=applied)
+    lose_response(do, mock, store, operation, key_id, applied=applied)
     set_began(store, datetime.now(UTC) + timedelta(days=365))
     [found] = do(resume, store)
     assert (found.status, found.retry_at) == ("pending", None)

@@ -1,4 +1,4 @@
-"""Storage on a system that is no POSIX system."""
+"""`storage` on a system that is not a POSIX system."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from incident_io_keys import storage
 
 
-def test_a_system_without_fcntl_is_told_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_on_a_system_without_fcntl_names_posix(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "fcntl", None)
     with pytest.raises(ImportError, match="storage needs a POSIX system; this one has no fcntl") as caught:
         importlib.reload(storage)

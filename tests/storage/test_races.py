@@ -1,4 +1,4 @@
-"""What happens at the same time: other processes, cancelled tasks, and those who act on what they see."""
+"""Concurrent operations: other processes, interrupts, and late requests."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from incident_io_keys.storage import (
 from incident_io_keys.storage._journal import Fingerprint, Journal
 from incident_io_keys.testing import MockAPI, faults
 
-from .doing import NEW, Do, Doing, Memory, entries, failure, later, listed, lose_the_answer, throw, works
+from .doing import NEW, Do, Doing, Memory, entries, failure, later, listed, lose_response, throw, works
 
 
 def when_created(mock: MockAPI, monkeypatch: pytest.MonkeyPatch, act: Callable[[KeysClient, str], None]) -> None:
-    """Let somebody else act once a key is created, and before its creator knows."""
+    """Call a function after a key is created and before its creator receives the response."""
     respond = mock.respond
 
-    def answer(request: httpx.Request) -> httpx.Response:
-        answer = respond(request)
+    def handle(request: httpx.Request) -> httpx.Response:
+        response = respond(request)
         if request.method == "POST" and request.url.path.endswith("api_keys"):
             with KeysClient(mock.token, transport=mock.transport()) as client:
-                act(client, answer.json()["api_key"]["id"])
-        return answer
+                act(client, response.json()["api_key"]["id"])
+        return response
 
-    monkeypatch.setattr(mock, "respond", answer)
+    monkeypatch.setattr(mock, "respond", handle)
 
 
 def outlives(mock: MockAPI, store: Any, key_id: Any) -> bool:
@@ -45,24 +45,22 @@ def outlives(mock: MockAPI, store: Any, key_id: Any) -> bool:
     return works(mock, store.load(key_id))
 
 
-def test_nobody_rotates_a_new_key_while_its_token_is_brought_to_its_place(
-    do: Do, mock: MockAPI, memory: Memory
-) -> None:
+def test_a_new_key_cannot_be_rotated_while_its_token_is_saved(do: Do, mock: MockAPI, memory: Memory) -> None:
     found: list[Any] = []
 
-    def meanwhile() -> None:
+    def act_concurrently() -> None:
         memory.at.clear()
         with KeysClient(mock.token, transport=mock.transport()) as client:
             key_id = next(key.id for key in client.list() if key.name == NEW["name"])
             found.append(failure(rotate_into, client, memory, key_id))
 
-    memory.at["save"] = meanwhile
+    memory.at["save"] = act_concurrently
     issued = do(create_into, memory, **NEW)
     assert [type(error) for error in found] == [KeyBusyError]
     assert outlives(mock, memory, issued.api_key.id)
 
 
-def test_who_was_faster_keeps_the_place(
+def test_a_newer_token_of_another_process_is_kept(
     do: Do, mock: MockAPI, store: FileStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     when_created(mock, monkeypatch, lambda client, key_id: (rotate_into(client, store, key_id), None)[1])
@@ -74,18 +72,18 @@ def test_who_was_faster_keeps_the_place(
     assert outlives(mock, store, error.key_id)
 
 
-@pytest.mark.parametrize("stands", ["busy", "unreadable"])
-def test_a_new_token_that_cannot_be_brought_to_its_place_now_is_on_the_error(
-    stands: str, do: Do, mock: MockAPI, memory: Memory, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("cause", ["busy", "unreadable"])
+def test_a_new_token_that_cannot_be_saved_now_is_on_the_error(
+    cause: str, do: Do, mock: MockAPI, memory: Memory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     locks: list[Any] = []
 
-    def stand(_: KeysClient, key_id: str) -> None:
-        if stands == "busy":
+    def block(_: KeysClient, key_id: str) -> None:
+        if cause == "busy":
             locks.append(Journal(memory.journal, single_slot=False).begin_rotation(key_id))
-        memory.unreadable = stands == "unreadable"
+        memory.unreadable = cause == "unreadable"
 
-    when_created(mock, monkeypatch, stand)
+    when_created(mock, monkeypatch, block)
     error = failure(do, create_into, memory, **NEW)
     assert type(error) is TokenNotStoredError
     assert works(mock, error.token)
@@ -97,7 +95,7 @@ def test_a_new_token_that_cannot_be_brought_to_its_place_now_is_on_the_error(
     assert outlives(mock, memory, error.key_id)
 
 
-def test_a_create_whose_name_is_that_of_one_that_is_not_finished_waits(do: Do, mock: MockAPI, store: FileStore) -> None:
+def test_a_create_with_the_name_of_a_pending_create_is_rejected(do: Do, mock: MockAPI, store: FileStore) -> None:
     mock.fail_next(faults.Close(), operation="create")
     failure(do, create_into, store, **NEW)
     error = failure(do, create_into, store, **NEW)
@@ -109,17 +107,19 @@ def test_a_create_whose_name_is_that_of_one_that_is_not_finished_waits(do: Do, m
     do(create_into, store, **NEW)
 
 
-def test_who_brings_a_lost_key_its_token_first_is_not_overtaken(do: Do, mock: MockAPI, memory: Memory) -> None:
+def test_resume_does_not_rotate_a_key_that_another_process_has_just_rotated(
+    do: Do, mock: MockAPI, memory: Memory
+) -> None:
     mock.fail_next(faults.Close(), operation="create")
     failure(do, create_into, memory, **NEW)
     key_id = next(key.id for key in do(listed) if key.name == NEW["name"])
 
-    def meanwhile() -> None:
+    def act_concurrently() -> None:
         memory.at.clear()
         with KeysClient(mock.token, transport=mock.transport()) as client:
             rotate_into(client, memory, key_id)
 
-    memory.at["check"] = meanwhile  # between the look at the key and the lock
+    memory.at["check"] = act_concurrently  # after `resume` reads the key and before it takes the lock
     [found] = do(resume, memory)
     assert (found.status, found.key_id) == ("completed", key_id)
     rotations = [request for request in mock.requests if request.url.path.endswith("rotate")]
@@ -127,7 +127,7 @@ def test_who_brings_a_lost_key_its_token_first_is_not_overtaken(do: Do, mock: Mo
     assert outlives(mock, memory, key_id)
 
 
-def test_a_lock_that_nobody_came_to_use_is_let_go_of(
+def test_an_interrupt_directly_after_locking_releases_the_lock(
     mock: MockAPI, store: FileStore, key_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begin = Journal.begin_rotation
@@ -145,7 +145,7 @@ def test_a_lock_that_nobody_came_to_use_is_let_go_of(
         rotate_into(client, store, key_id)
 
 
-def test_an_interrupt_lets_go_of_what_is_locked_even_while_its_traceback_is_kept(
+def test_an_interrupt_releases_the_lock_even_while_its_traceback_is_kept(
     mock: MockAPI, memory: Memory, key_id: str
 ) -> None:
     memory.at["check"] = lambda: throw(KeyboardInterrupt())
@@ -209,13 +209,13 @@ def test_a_create_of_a_name_that_another_process_is_creating_waits_for_it(
 ) -> None:
     errors: list[Any] = []
 
-    def meanwhile() -> None:
+    def act_concurrently() -> None:
         memory.at.clear()
         with KeysClient(mock.token, transport=mock.transport()) as client:
             errors.append(failure(create_into, client, memory, **NEW))
             errors.extend(each.error for each in resume(client, memory) if each.operation == "create")
 
-    memory.at["save"] = meanwhile
+    memory.at["save"] = act_concurrently
     do(create_into, memory, **NEW)
     assert [type(error) for error in errors] == [KeyBusyError] * 2
 
@@ -233,7 +233,7 @@ def test_a_late_request_of_one_resume_does_not_revoke_the_token_of_the_next(
         return mock.handle(request)
 
     client = doing.client(mock.token, mock.handle)
-    lose_the_answer(
+    lose_response(
         lambda function, *rest, **more: doing(function(client, *rest, **more)), mock, store, operation, key_id
     )
     mock.clock.advance(timedelta(seconds=5))
@@ -249,7 +249,7 @@ def test_a_late_request_of_one_resume_does_not_revoke_the_token_of_the_next(
     assert outlives(mock, store, found.key_id)
 
 
-def test_two_rotations_in_one_moment_are_told_apart_by_the_fingerprint(
+def test_the_fingerprint_distinguishes_two_rotations_of_the_same_time(
     do: Do, mock: MockAPI, memory: Memory, key_id: str
 ) -> None:
     mock.clock.freeze()

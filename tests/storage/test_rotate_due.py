@@ -1,4 +1,4 @@
-"""The rotation of all that is due: what is rotated, at what pace, who is left out, and that no token is lost."""
+"""`rotate_due`: which keys it rotates or skips, its concurrency and rate limit, and that it loses no token."""
 
 from __future__ import annotations
 
@@ -32,9 +32,7 @@ def store(tmp_path: Path) -> Memory:
     return Memory(tmp_path)
 
 
-def test_what_is_due_is_rotated_the_oldest_first_and_nothing_else(
-    doing: Doing, mock: MockAPI, keys: Any, tmp_path: Path
-) -> None:
+def test_only_due_keys_are_rotated_oldest_first(doing: Doing, mock: MockAPI, keys: Any, tmp_path: Path) -> None:
     issued = [mock.add_key(f"key {number}") for number in range(5)]
     for index in (3, 0, 4):
         mock.clock.advance(timedelta(days=1))
@@ -53,59 +51,57 @@ def test_what_is_due_is_rotated_the_oldest_first_and_nothing_else(
     assert not works(mock, issued[1].token)
 
 
-def test_the_oldest_is_the_first_also_where_several_are_rotated_at_once(
-    doing: Doing, mock: MockAPI, keys: Any, store: Memory
-) -> None:
+def test_the_oldest_key_is_first_in_a_concurrent_run(doing: Doing, mock: MockAPI, keys: Any, store: Memory) -> None:
     issued = aged(mock, 9)
     rotated(doing, keys, store, mock)
     assert sent(mock, "rotate")[0] == issued[0].api_key.id
     assert sorted(sent(mock, "rotate")) == [each.api_key.id for each in issued]
 
 
-def test_nothing_is_due(doing: Doing, mock: MockAPI, keys: Any, store: Memory) -> None:
+def test_no_key_is_due(doing: Doing, mock: MockAPI, keys: Any, store: Memory) -> None:
     mock.add_key("young")
     assert rotated(doing, keys, store, mock) == []
 
 
 class Crowd:
-    """Answers a rotation once so many are under way; the first comes alone."""
+    """Holds rotations back until `size` of them run concurrently. The first rotation passes alone."""
 
     def __init__(self, mock: MockAPI, size: int) -> None:
         self.mock = mock
         self.barrier = threading.Barrier(size)
         self.size = size
-        self.under_way = self.most = self.came = 0
+        self.running = self.most = self.arrived = 0
         self.lock = threading.Lock()
         self.groups: dict[int, asyncio.Event] = {}
 
-    def _came(self, request: httpx.Request) -> bool:
+    def _arrive(self, request: httpx.Request) -> bool:
         if not request.url.path.endswith("/rotate"):
             return False
         with self.lock:
-            self.came += 1
-            self.under_way += 1
-            self.most = max(self.most, self.under_way)
-            return self.came > 1
+            self.arrived += 1
+            self.running += 1
+            self.most = max(self.most, self.running)
+            return self.arrived > 1
 
-    def _answer(self, request: httpx.Request) -> httpx.Response:
+    def _respond(self, request: httpx.Request) -> httpx.Response:
         if request.url.path.endswith("/rotate"):
             with self.lock:
-                self.under_way -= 1
+                self.running -= 1
         return self.mock.handle(request)
 
     def handle(self, request: httpx.Request) -> httpx.Response:
-        if self._came(request):
+        if self._arrive(request):
             self.barrier.wait(10)
-        return self._answer(request)
+        return self._respond(request)
 
     async def handle_async(self, request: httpx.Request) -> httpx.Response:
-        if self._came(request):
-            group = self.groups.setdefault((self.came - 2) // self.size, asyncio.Event())
-            if (self.came - 1) % self.size == 0:
+        if self._arrive(request):
+            group = self.groups.setdefault((self.arrived - 2) // self.size, asyncio.Event())
+            if (self.arrived - 1) % self.size == 0:
                 group.set()
             async with asyncio.timeout(10):
                 await group.wait()
-        return self._answer(request)
+        return self._respond(request)
 
 
 @pytest.fixture
@@ -119,7 +115,7 @@ def waits(mock: MockAPI, monkeypatch: pytest.MonkeyPatch) -> Waits:
     ("max_concurrency", "limit", "most"), [(1, None, 1), (2, None, 2), (4, None, 4), (12, None, 12), (32, 60, 12)]
 )
 @pytest.mark.usefixtures("waits")
-def test_so_many_are_rotated_at_once_and_no_more(
+def test_max_concurrency_limits_the_concurrent_rotations(
     doing: Doing, mock: MockAPI, store: Memory, max_concurrency: int, limit: int | None, most: int
 ) -> None:
     aged(mock, 1 + 24)
@@ -135,7 +131,7 @@ def test_so_many_are_rotated_at_once_and_no_more(
 @pytest.mark.parametrize(
     ("max_concurrency", "limit", "used"), [(1, 60, 0), (4, 60, 50), (32, 60, 0), (4, 12, 0), (32, 240, 0)]
 )
-def test_the_rate_limit_is_never_met_and_some_of_it_is_left(
+def test_a_run_never_exhausts_the_rate_limit(
     doing: Doing,
     mock: MockAPI,
     store: Memory,
@@ -161,24 +157,24 @@ def test_the_rate_limit_is_never_met_and_some_of_it_is_left(
     began = mock.clock.now()
     rotated(doing, doing.client(mock.token, watched), store, mock, max_concurrency=max_concurrency)
     assert min(left) >= 1
-    if max_concurrency == 1:  # and it does not dawdle: of several sleepers, it depends on the machine when they wake up
+    if max_concurrency == 1:  # it waits no longer than needed; with several workers, the time depends on the machine
         needed = (2 * len(store.tokens) - limit + used) * 60 / limit
         assert (mock.clock.now() - began).total_seconds() < needed + 15
 
 
-def test_progress_is_told_of_each_key_in_the_calling_thread(
+def test_progress_is_called_for_each_key_in_the_calling_thread(
     doing: Doing, mock: MockAPI, keys: Any, store: Memory
 ) -> None:
     aged(mock, 9)
-    told: list[tuple[RotationResult, int, int]] = []
+    reported: list[tuple[RotationResult, int, int]] = []
     threads = set()
 
     def progress(each: RotationResult, done: int, total: int) -> None:
-        told.append((each, done, total))
+        reported.append((each, done, total))
         threads.add(threading.current_thread())
 
     found = rotated(doing, keys, store, mock, progress=progress)
-    assert told == [(each, index + 1, 10) for index, each in enumerate(found)]
+    assert reported == [(each, index + 1, 10) for index, each in enumerate(found)]
     assert threads == {threading.current_thread()}
 
 
@@ -203,11 +199,11 @@ def test_progress_that_raises_loses_no_token(
     assert all(works(mock, each.token) for each in issued if each.api_key.id not in begun)
 
 
-def test_who_waits_for_requests_begins_no_rotation_after_an_interruption(
+def test_a_worker_that_waits_starts_no_rotation_after_an_interruption(
     doing: Doing, mock: MockAPI, store: Memory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     aged(mock, 8)
-    first = threading.Semaphore(1)  # the first rotation waits for nothing
+    first = threading.Semaphore(1)  # the first rotation does not wait
 
     def wait(_: float, stop: threading.Event) -> None:
         if not first.acquire(blocking=False):
@@ -222,7 +218,7 @@ def test_who_waits_for_requests_begins_no_rotation_after_an_interruption(
         return response
 
     def progress(_: RotationResult, done: int, __: int) -> None:
-        if done == 3:  # of the manager's key, the first one, and the one that waited for nothing
+        if done == 3:  # the manager's key, the first key, and the key that did not wait
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
@@ -231,22 +227,24 @@ def test_who_waits_for_requests_begins_no_rotation_after_an_interruption(
 
 
 @pytest.mark.parametrize("at", [2, 4])
-def test_what_ended_after_an_interruption_is_told_too(doing: Doing, mock: MockAPI, store: Memory, at: int) -> None:
+def test_rotations_that_end_after_an_interruption_are_reported(
+    doing: Doing, mock: MockAPI, store: Memory, at: int
+) -> None:
     aged(mock, 10)
-    told: list[RotationResult] = []
+    reported: list[RotationResult] = []
 
     def progress(each: RotationResult, done: int, _: int) -> None:
-        told.append(each)
-        if done == at:  # the first of them is the manager's key, which is left out
+        reported.append(each)
+        if done == at:  # the first one is the manager's key, which is skipped
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
         rotated(doing, doing.client(mock.token, mock.handle), store, mock, progress=progress)
-    assert {each.key.id for each in told if each.status == "rotated"} == set(store.tokens)
-    assert len({each.key.id for each in told}) == len(told)
+    assert {each.key.id for each in reported if each.status == "rotated"} == set(store.tokens)
+    assert len({each.key.id for each in reported}) == len(reported)
 
 
-def test_a_cancellation_lets_those_end_that_have_begun(mock: MockAPI, store: Memory) -> None:
+def test_a_cancellation_completes_the_started_rotations(mock: MockAPI, store: Memory) -> None:
     issued = aged(mock, 10)
 
     async def main() -> None:
@@ -265,7 +263,7 @@ def test_a_cancellation_lets_those_end_that_have_begun(mock: MockAPI, store: Mem
             task = asyncio.ensure_future(work)
             for _ in range(3):
                 await begun.acquire()
-            for _ in range(3):  # a caller may be impatient
+            for _ in range(3):  # a caller may cancel more than once
                 task.cancel()
                 for _ in range(20):
                     await asyncio.sleep(0)
@@ -283,7 +281,7 @@ def test_a_cancellation_lets_those_end_that_have_begun(mock: MockAPI, store: Mem
     assert list(store.journal.glob("*")) == []
 
 
-def test_only_those_are_rotated_that_are_asked_for(doing: Doing, mock: MockAPI, keys: Any, store: Memory) -> None:
+def test_only_keys_that_the_filter_accepts_are_rotated(doing: Doing, mock: MockAPI, keys: Any, store: Memory) -> None:
     held, elsewhere, _ = aged(mock, 3)
     store.save(held.api_key.id, held.token)
     found = rotated(doing, keys, store, mock, where=lambda key: store.load(key.id) is not None)
@@ -305,8 +303,8 @@ def test_an_interrupt_in_a_rotation_ends_the_run_and_loses_no_token(
 
     store.at["save"] = save
     with pytest.raises(interrupt):
-        rotated(doing, keys, store, mock)
-    assert len(sent(mock, "rotate")) < 10
+        rotated(doing, keys, store, mock, max_concurrency=1)
+    assert len(sent(mock, "rotate")) == 4
     store.at.clear()
     doing(resume(keys, store))
     assert set(sent(mock, "rotate")) == set(store.tokens)
@@ -320,7 +318,9 @@ def test_a_wait_ends_early_if_the_run_is_stopped() -> None:
     wait(0)
 
 
-def test_a_key_that_was_rotated_since_is_skipped(doing: Doing, mock: MockAPI, keys: Any, store: Memory) -> None:
+def test_a_key_that_was_rotated_during_the_run_is_skipped(
+    doing: Doing, mock: MockAPI, keys: Any, store: Memory
+) -> None:
     first, second = aged(mock, 2)
 
     def progress(_: RotationResult, done: int, __: int) -> None:

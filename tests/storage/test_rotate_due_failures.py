@@ -1,4 +1,4 @@
-"""What keeps a key that is due from being rotated: the API, the store, wrong arguments, and that it is the caller."""
+"""Due keys that `rotate_due` does not rotate: API errors, store errors, invalid arguments, and the calling key."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from incident_io_keys.testing import MockAPI, faults
 from .doing import LONG, Doing, Memory, aged, named, rotated, sent, states, works
 
 
-class Silent(DotenvStore):
-    """A store with one place, which does not say so."""
+class UndeclaredSingleSlot(DotenvStore):
+    """A single-slot store that does not declare it."""
 
     single_slot = False  # type: ignore[misc]
 
@@ -62,7 +62,7 @@ OF_ROTATIONS: list[faults.Fault] = [
 
 
 @pytest.mark.parametrize("fault", OF_ROTATIONS, ids=repr)
-def test_a_failure_is_told_and_the_others_are_rotated(
+def test_a_failure_is_reported_and_the_other_keys_are_rotated(
     doing: Doing, mock: MockAPI, keys: Any, store: Memory, fault: faults.Fault
 ) -> None:
     aged(mock, 6)
@@ -70,13 +70,15 @@ def test_a_failure_is_told_and_the_others_are_rotated(
     found = rotated(doing, keys, store, mock)
     failed = [each for each in found if each.status == "failed"]
     assert all(each.error is not None and each.reason == str(each.error) for each in failed)
-    # Where the answer has the token all the same, nothing is lost.
+    # A malformed response that contains the token is not a failure.
     assert len(failed) in ((0, 2) if fault.operations else (2,))
     assert len(store.tokens) == 6 - len(failed)
 
 
 @pytest.mark.parametrize("which", [0, 1, 5])
-def test_a_key_that_is_deleted_meanwhile_is_told(doing: Doing, mock: MockAPI, store: Memory, which: int) -> None:
+def test_a_key_that_is_deleted_during_the_run_is_reported(
+    doing: Doing, mock: MockAPI, store: Memory, which: int
+) -> None:
     gone = aged(mock, 6)[which].api_key.id
 
     def deleted(request: httpx.Request) -> httpx.Response:
@@ -92,7 +94,7 @@ def test_a_key_that_is_deleted_meanwhile_is_told(doing: Doing, mock: MockAPI, st
     assert len(store.tokens) == 5
 
 
-def test_a_key_that_may_more_than_the_caller_is_told(doing: Doing, mock: MockAPI, store: Memory) -> None:
+def test_a_key_with_more_permissions_than_the_caller_is_reported(doing: Doing, mock: MockAPI, store: Memory) -> None:
     caller = mock.add_key("caller", ["api_keys_manage", "viewer"])
     mock.add_key("more", ["incident_editor"])
     aged(mock, 3)
@@ -104,24 +106,24 @@ def test_a_key_that_may_more_than_the_caller_is_told(doing: Doing, mock: MockAPI
 
 
 @pytest.mark.parametrize("which", [0, 1, 5])
-def test_a_token_that_a_store_does_not_take_is_on_the_error_and_the_others_are_rotated(
+def test_a_token_that_cannot_be_saved_is_on_the_error_and_the_other_keys_are_rotated(
     doing: Doing, mock: MockAPI, keys: Any, store: Memory, which: int
 ) -> None:
-    refused = aged(mock, 6)[which].api_key.id
-    store.refused.add(refused)
+    rejected = aged(mock, 6)[which].api_key.id
+    store.rejected.add(rejected)
     [failed] = [each for each in rotated(doing, keys, store, mock) if each.status == "failed"]
-    assert failed.key.id == refused
+    assert failed.key.id == rejected
     assert isinstance(failed.error, TokenNotStoredError)
     assert works(mock, failed.error.token)
     assert len(store.tokens) == 5
 
 
 @pytest.mark.parametrize("stored", [True, False])
-def test_a_token_is_not_lost_where_the_store_can_be_read_no_more(
+def test_no_token_is_lost_if_the_store_becomes_unreadable(
     doing: Doing, mock: MockAPI, keys: Any, store: Memory, stored: bool
 ) -> None:
     issued = aged(mock, 3)
-    store.refused.update(each.api_key.id for each in issued if not stored)
+    store.rejected.update(each.api_key.id for each in issued if not stored)
     save = store.save
 
     def break_down(key: str, token: Any) -> None:
@@ -139,18 +141,18 @@ def test_a_token_is_not_lost_where_the_store_can_be_read_no_more(
 
 @pytest.mark.parametrize("where", ["", "/actions/rotate"])
 @pytest.mark.parametrize("max_concurrency", [1, 3])
-def test_nothing_more_is_rotated_once_the_api_does_not_accept_the_caller(
+def test_the_run_stops_once_the_api_rejects_the_caller(
     doing: Doing, mock: MockAPI, store: Memory, where: str, max_concurrency: int
 ) -> None:
     issued = aged(mock, 30)
-    refused = f"{issued[8].api_key.id}{where}"
-    is_over: list[bool] = []
+    rejected = f"{issued[8].api_key.id}{where}"
+    rejections: list[bool] = []
 
     def handle(request: httpx.Request) -> httpx.Response:
         if request.headers["Authorization"] == f"Bearer {mock.token.reveal()}":
-            if request.url.path.endswith(refused):
-                is_over.append(True)
-            if is_over:
+            if request.url.path.endswith(rejected):
+                rejections.append(True)
+            if rejections:
                 return httpx.Response(401)
         return mock.handle(request)
 
@@ -163,7 +165,7 @@ def test_nothing_more_is_rotated_once_the_api_does_not_accept_the_caller(
     assert reasons == {"the API no longer accepts the token of the calling key"}
 
 
-def test_the_first_failure_of_the_caller_leaves_out_all_others(
+def test_all_other_keys_are_skipped_after_the_api_rejects_the_caller_once(
     doing: Doing, mock: MockAPI, keys: Any, store: Memory, manager: str
 ) -> None:
     aged(mock, 3)
@@ -174,7 +176,7 @@ def test_the_first_failure_of_the_caller_leaves_out_all_others(
     assert sent(mock, "rotate") == []
 
 
-def test_what_keeps_the_run_from_beginning_is_raised(
+def test_an_error_before_the_first_rotation_is_raised(
     doing: Doing, mock: MockAPI, keys: Any, store: Memory, tmp_path: Path
 ) -> None:
     aged(mock, 3)
@@ -190,7 +192,7 @@ def test_what_keeps_the_run_from_beginning_is_raised(
     assert sent(mock, "rotate") == []
 
 
-def test_every_key_that_may_be_the_caller_is_left_out(
+def test_every_key_that_may_be_the_caller_is_skipped(
     doing: Doing, mock: MockAPI, keys: Any, store: Memory, manager: str
 ) -> None:
     mock.add_key("other", ["api_keys_manage"])
@@ -208,7 +210,7 @@ def test_every_key_that_may_be_the_caller_is_left_out(
 
 
 @pytest.mark.parametrize("others", [0, 1, 7])
-def test_the_caller_comes_last_and_alone_and_its_old_token_lives_on_for_a_while(
+def test_the_caller_is_rotated_last_and_alone_with_a_grace_period(
     doing: Doing, mock: MockAPI, store: Memory, manager: str, others: int
 ) -> None:
     mock.clock.advance(timedelta(days=1))
@@ -217,7 +219,7 @@ def test_the_caller_comes_last_and_alone_and_its_old_token_lives_on_for_a_while(
 
     def handle(request: httpx.Request) -> httpx.Response:
         if request.url.path.endswith(f"/{manager}/actions/rotate"):
-            assert len(done) == others  # whose tokens were tried by then, too
+            assert len(done) == others  # their tokens have been tested too
         return mock.handle(request)
 
     keys = doing.client(mock.token, handle)
@@ -231,7 +233,7 @@ def test_the_caller_comes_last_and_alone_and_its_old_token_lives_on_for_a_while(
     assert works(mock, store.tokens[manager])
 
 
-def test_a_caller_whose_token_comes_from_the_store_goes_on_with_the_new_one(
+def test_a_caller_that_reads_its_token_from_the_store_uses_the_new_one(
     doing: Doing, mock: MockAPI, manager: str, tmp_path: Path
 ) -> None:
     aged(mock, 1)
@@ -246,7 +248,7 @@ def test_a_caller_whose_token_comes_from_the_store_goes_on_with_the_new_one(
 
 @pytest.mark.parametrize("include", [True, False])
 @pytest.mark.parametrize("caller", ["01FCNDV6P870EA6S7TK1DSYDG0", "key 0"])
-def test_a_caller_that_cannot_be_one_is_refused_before_anything_is_rotated(
+def test_an_invalid_caller_is_rejected_before_a_rotation(
     doing: Doing, mock: MockAPI, keys: Any, store: Memory, caller: str, include: bool
 ) -> None:
     issued = aged(mock, 2)
@@ -258,13 +260,13 @@ def test_a_caller_that_cannot_be_one_is_refused_before_anything_is_rotated(
 
 @pytest.mark.parametrize("first", [None, faults.Status(404), faults.Close(), faults.CutJSON(0.3)], ids=repr)
 @pytest.mark.parametrize("with_caller", [True, False])
-def test_a_store_of_one_place_gets_one_token_and_no_other_takes_its_place(
+def test_an_undeclared_single_slot_store_gets_only_one_token(
     doing: Doing, mock: MockAPI, keys: Any, tmp_path: Path, manager: str, with_caller: bool, first: Any
 ) -> None:
     aged(mock, 1 if with_caller else 5)
-    if first:  # a key that could not be rotated does not show that there is one place
+    if first:  # a failed rotation does not reveal the single slot
         mock.fail_next(first, operation="rotate", times=1 if with_caller else 3)
-    store = Silent(tmp_path / ".env")
+    store = UndeclaredSingleSlot(tmp_path / ".env")
     arguments: dict[str, Any] = {"caller": manager, "include_caller": True} if with_caller else {}
     found = rotated(doing, keys, store, mock, **arguments)
     expected = [] if with_caller else ["skipped"]
@@ -274,10 +276,10 @@ def test_a_store_of_one_place_gets_one_token_and_no_other_takes_its_place(
         assert found[-1].reason == "the store holds one token for all keys"
 
 
-def test_a_store_of_one_place_that_has_a_token_takes_that_of_one_key_and_not_of_several(
+def test_an_occupied_single_slot_store_accepts_one_due_key_but_not_several(
     doing: Doing, mock: MockAPI, keys: Any, tmp_path: Path, manager: str
 ) -> None:
-    store = Silent(tmp_path / ".env")
+    store = UndeclaredSingleSlot(tmp_path / ".env")
     [issued] = aged(mock, 1)
     store.save("", issued.token)
     with pytest.raises(InvalidRequestError, match="holds one token for all keys"):
@@ -293,7 +295,7 @@ def test_a_store_of_one_place_that_has_a_token_takes_that_of_one_key_and_not_of_
     assert works(mock, kept)
 
 
-WRONG: list[tuple[str, Any]] = [
+INVALID: list[tuple[str, Any]] = [
     *(("client", client) for client in (None, "inc_1", KeysClient)),
     *(("store", store) for store in (None, "a file", Path("a file"))),
     *(("older_than", age) for age in ("", 5, timedelta())),
@@ -305,8 +307,8 @@ WRONG: list[tuple[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("field", "value"), WRONG, ids=repr)
-def test_a_wrong_argument_is_refused_before_anything_is_sent(
+@pytest.mark.parametrize(("field", "value"), INVALID, ids=repr)
+def test_an_invalid_argument_is_rejected_before_a_request(
     mock: MockAPI, keys: Any, store: Memory, field: str, value: Any
 ) -> None:
     arguments: dict[str, Any] = {"client": keys, "store": store, "older_than": "1 day", field: value}
@@ -319,29 +321,29 @@ def test_a_wrong_argument_is_refused_before_anything_is_sent(
     assert mock.requests == []
 
 
-def test_the_caller_is_included_by_its_id_and_with_a_grace_period(
+def test_include_caller_requires_the_caller_id_and_a_grace_period(
     keys: Any, mock: MockAPI, store: Memory, manager: str
 ) -> None:
     mock.requests.clear()
-    wrong: list[tuple[dict[str, Any], str]] = [
+    invalid: list[tuple[dict[str, Any], str]] = [
         ({}, "caller"),
         ({"caller": manager, "grace_period_minutes": 0}, "grace_period_minutes"),
         ({"caller": manager, "grace_period_minutes": -1}, "grace_period_minutes"),
     ]
-    for arguments, field in wrong:
+    for arguments, field in invalid:
         with pytest.raises(InvalidRequestError) as caught:
             rotate_due(keys, store, older_than="1 day", include_caller=True, **arguments)
         assert [problem.field for problem in caught.value.problems] == [field]
     assert mock.requests == []
 
 
-@pytest.mark.parametrize("taken", [True, False])
-def test_a_store_that_says_that_it_has_one_place_is_refused_before_anything_is_sent(
-    taken: bool, doing: Doing, mock: MockAPI, keys: Any, tmp_path: Path
+@pytest.mark.parametrize("occupied", [True, False])
+def test_a_declared_single_slot_store_is_rejected_before_a_request(
+    occupied: bool, doing: Doing, mock: MockAPI, keys: Any, tmp_path: Path
 ) -> None:
     store = DotenvStore(tmp_path / ".env")
     [issued] = aged(mock, 1)
-    if taken:
+    if occupied:
         store.save(issued.api_key.id, issued.token)
     with pytest.raises(InvalidRequestError, match="holds one token for all keys"):
         doing(rotate_due(keys, store, older_than="90 days", now=mock.clock.now()))

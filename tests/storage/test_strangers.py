@@ -1,4 +1,4 @@
-"""Stores, transports and gateways that do what nobody asked for: nothing foreign is raised, and no token is lost."""
+"""Misbehaving stores, transports, gateways and clients: no foreign exception is raised and no token is lost."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ from ..hiding import renderings
 from .doing import NEW, Do, Doing, Memory, aged, failure, states, throw, works
 
 
-class UnshowableError(Exception):
+class UnprintableError(Exception):
     def __str__(self) -> str:
         raise RuntimeError("not even that")
 
 
-def refusal() -> IncidentIOError:
-    """What a client raises, where a store is one of another API."""
+def authentication_error() -> IncidentIOError:
+    """Return an error as a store raises it that calls another API with this package."""
     error = AuthenticationError.__new__(AuthenticationError)
     error.args = ("401",)
     return error
 
 
 @pytest.mark.parametrize(
-    "error", [UnshowableError(), IncidentIOError("mine"), refusal(), ExceptionGroup("a", [OSError()])]
+    "error", [UnprintableError(), IncidentIOError("mine"), authentication_error(), ExceptionGroup("a", [OSError()])]
 )
-def test_whatever_a_store_raises_the_token_is_on_the_error(
+def test_the_token_is_on_the_error_whatever_a_store_raises(
     error: Exception, into: Callable[[Any], Any], mock: MockAPI, memory: Memory, do: Do
 ) -> None:
     memory.at["save"] = lambda: throw(error)
@@ -50,7 +50,7 @@ def test_whatever_a_store_raises_the_token_is_on_the_error(
     assert [found.status for found in do(resume, memory)] == ["completed"]
 
 
-def test_a_store_that_gives_text_and_no_token_shows_nothing_of_it(
+def test_a_str_that_a_store_returns_instead_of_a_token_is_redacted(
     do: Do, mock: MockAPI, memory: Memory, key_id: str
 ) -> None:
     memory.load = lambda key: memory.tokens[key].reveal() if key in memory.tokens else None  # type: ignore[method-assign,return-value,assignment]
@@ -60,18 +60,18 @@ def test_a_store_that_gives_text_and_no_token_shows_nothing_of_it(
     assert memory.tokens[key_id].reveal() not in renderings(error)
 
 
-def test_a_store_s_own_error_of_a_client_is_not_the_caller_s(
+def test_an_authentication_error_of_a_store_does_not_stop_the_run(
     doing: Doing, mock: MockAPI, keys: Any, memory: Memory
 ) -> None:
     aged(mock, 3)
-    memory.at["save"] = lambda: throw(refusal())
+    memory.at["save"] = lambda: throw(authentication_error())
     found = doing(rotate_due(keys, memory, older_than="90 days", now=mock.clock.now()))
     assert states(found) == {"Manager": "skipped", "key 0": "failed", "key 1": "failed", "key 2": "failed"}
     assert all(works(mock, each.token) for each in found if each.status == "failed")
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_transport_of_one_s_own_raises_nothing_foreign(
+def test_an_exception_of_a_custom_transport_becomes_a_storage_error(
     method: str, doing: Doing, mock: MockAPI, memory: Memory
 ) -> None:
     def broken(request: httpx.Request) -> httpx.Response:
@@ -90,37 +90,37 @@ def test_a_transport_of_one_s_own_raises_nothing_foreign(
 @pytest.mark.parametrize(
     "fault", [faults.Status(403, body="<html>"), faults.Status(404, body="<html>"), faults.Status(520)], ids=repr
 )
-def test_what_a_gateway_says_does_not_make_a_token_one_that_works(
+def test_a_token_fails_its_test_with_an_error_page_of_a_gateway(
     fault: faults.Fault, into: Callable[[Any], Any], mock: MockAPI, memory: Memory
 ) -> None:
     memory.at["save"] = lambda: mock.fail_next(fault, operation="show", times=9)
     assert "was saved, but its test failed" in str(failure(into, memory))
 
 
-def test_a_page_that_is_no_answer_does_not_either(do: Do, mock: MockAPI, memory: Memory) -> None:
+def test_a_token_fails_its_test_with_a_truncated_response(do: Do, mock: MockAPI, memory: Memory) -> None:
     key_id = mock.add_key("another", ["api_keys_manage"]).api_key.id
     memory.at["save"] = lambda: mock.fail_next(faults.CutJSON(), operation="show")
     assert "was saved, but its test failed" in str(failure(do, rotate_into, memory, key_id))
 
 
-def test_a_token_that_no_request_can_carry_is_none_that_works(
+def test_a_token_that_is_not_a_valid_header_value_fails_its_test(
     do: Do, mock: MockAPI, memory: Memory, key_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     respond = mock.respond
 
-    def answer(request: httpx.Request) -> httpx.Response:
-        answer = respond(request)
+    def handle(request: httpx.Request) -> httpx.Response:
+        response = respond(request)
         if request.method != "POST":
-            return answer
-        return httpx.Response(201, json={**answer.json(), "token": "has a blank"})
+            return response
+        return httpx.Response(201, json={**response.json(), "token": "has a blank"})
 
-    monkeypatch.setattr(mock, "respond", answer)
+    monkeypatch.setattr(mock, "respond", handle)
     error = failure(do, rotate_into, memory, key_id)
     assert "the API does not accept it" in str(error)
     assert error.token == Token("has a blank")
 
 
-def test_an_interrupt_says_who_goes_on(mock: MockAPI, memory: Memory) -> None:
+def test_an_interrupt_has_a_note_about_the_pending_operation(mock: MockAPI, memory: Memory) -> None:
     def interrupted(request: httpx.Request) -> httpx.Response:
         if request.method == "POST":
             raise KeyboardInterrupt
@@ -135,7 +135,7 @@ def test_an_interrupt_says_who_goes_on(mock: MockAPI, memory: Memory) -> None:
     ]
 
 
-def test_what_a_store_s_own_error_hangs_on_is_not_shown(
+def test_the_notes_and_the_cause_of_a_store_error_are_redacted(
     do: Do, mock: MockAPI, memory: Memory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def load(_: str) -> Token | None:
@@ -152,7 +152,7 @@ def test_what_a_store_s_own_error_hangs_on_is_not_shown(
 
 
 @pytest.mark.parametrize("kind", [StorageError, StoreUnavailableError])
-def test_a_store_s_own_storage_error_loses_no_token_and_keeps_no_attributes(
+def test_a_storage_error_of_a_store_loses_no_token_and_keeps_no_attributes(
     kind: type[StorageError], do: Do, mock: MockAPI, memory: Memory
 ) -> None:
     def fail() -> None:

@@ -44,11 +44,7 @@ def replace(path: Path, content: Callable[[], bytes], *, mode: int, new: bool = 
 
 
 def check_writable(path: Path, size: int, *, mode: int) -> None:
-    """Do all that `replace` does except the replacement, with so many bytes. Remove leftovers.
-
-    Raises:
-        OSError: `replace` would fail.
-    """
+    """Raise OSError if `replace` would fail: do all of it except the replacement, with so many bytes."""
     remove_leftovers(path.parent)
     with spare(path, size, mode=mode) as temporary:
         _reject_mount_point(path, temporary)
