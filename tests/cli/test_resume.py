@@ -171,6 +171,7 @@ def test_all_lists_the_pending_operations_of_every_destination(
     run: Run, mock: MockAPI, key: APIKey, tokens: Path, tmp_path: Path
 ) -> None:
     assert (run("resume", "--all").code, run("resume", "--all").out) == (0, "[]\n")
+    (tmp_path / "state" / "incident-io-keys" / "journals" / "left.tmp").touch()  # by a killed process
     path = tmp_path / "token"
     mock.fail_next(faults.Close(), operation="rotate")
     assert run("rotate", key.id, "--token-dir", tokens).code == 3

@@ -71,8 +71,10 @@ def cancelling_scope(scopes: list[Any]) -> Any:
 
 @pytest.mark.parametrize("by", ["task.cancel", "three times", "anyio"])
 def test_a_cancellation_takes_effect_once_the_token_is_saved_and_does_not_spin(
-    by: str, mock: MockAPI, store: FileStore, key_id: str
+    by: str, mock: MockAPI, store: FileStore, key_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(_runner, "_CHECK_INTERVAL", 0.01)
+
     async def main() -> None:
         gate, scope = Gate(mock), anyio.CancelScope()
 

@@ -154,8 +154,7 @@ class Lock:
 
     def _close(self) -> None:
         descriptor, self._descriptor = self._descriptor, None
-        if descriptor is not None:
-            os.close(descriptor)
+        os.close(descriptor)  # type: ignore[arg-type]  # callers have checked it
 
     def __del__(self) -> None:
         self.release()

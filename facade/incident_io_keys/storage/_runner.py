@@ -62,8 +62,6 @@ async def _run_async(client: Any, procedure: Callable[[Api], T]) -> T:
     def work() -> None:
         try:
             outcome.set_result(procedure(Api(client, bridge.run, stop)))
-        except StopIteration as error:  # asyncio rejects it
-            outcome.set_exception(RuntimeError(f"StopIteration: {error}"))
         except BaseException as error:  # noqa: BLE001 - the awaiting task raises it
             outcome.set_exception(error)
 
