@@ -14,6 +14,7 @@ from incident_io_keys.storage import (
     StoreUnavailableError,
     TokenNotStoredError,
     create_into,
+    recover_orphan,
     resume,
     rotate_due,
     rotate_into,
@@ -207,3 +208,32 @@ def test_a_client_whose_with_token_and_rate_limit_raise_loses_no_token(mock: Moc
         assert each.saved
         assert works(mock, each.token)
         assert mock.token.reveal() not in renderings(each)
+
+
+@pytest.mark.parametrize("by", ["rotate", "delete"])
+def test_a_custom_transport_that_fails_at_a_write_may_have_sent_it(
+    by: str, doing: Doing, mock: MockAPI, memory: Memory
+) -> None:
+    def broken(request: httpx.Request) -> httpx.Response:
+        if request.method in ("POST", "DELETE"):
+            raise ValueError("a bug of the transport")
+        return mock.handle(request)
+
+    with KeysClient(mock.token, transport=mock.transport()) as other:
+        key = other.create(name="there", role_names=["viewer"]).api_key
+    client = doing.client(mock.token, broken)
+    if by == "rotate":
+        error = failure(lambda: doing(rotate_into(client, memory, key.id)))
+        assert len(list(memory.journal.glob("*.json"))) == 1
+    else:
+        arguments: dict[str, Any] = {"name": key.name, "since": key.created_at, "by": "delete"}
+        error = failure(lambda: doing(recover_orphan(client, **arguments)))
+    assert type(error) is StorageError
+    assert error.may_have_applied
+
+
+def test_a_class_in_place_of_a_store_is_rejected(do: Do) -> None:
+    error = failure(do, rotate_into, Memory, "01A")
+    assert [str(problem) for problem in error.problems] == ["store: is a class; pass a FileStore or another TokenStore"]
+    error = failure(do, rotate_into, object(), "01A")
+    assert "store: lacks the methods check, save, load" in str(error)
