@@ -43,19 +43,23 @@ def check_call(
 
 
 def check_store(store: object, problems: list[Problem]) -> None:
-    missing = [name for name in ("check", "save", "load") if not callable(getattr(store, name, None))]
-    if missing or isinstance(store, type):
-        message = "is a class" if isinstance(store, type) else f"lacks the methods {', '.join(missing)}"
-        problems.append(Problem("store", message, "pass a FileStore or another TokenStore"))
-    elif not isinstance(getattr(store, "journal", None), Path):
+    known = len(problems)
+    _check_methods("store", store, ("check", "save", "load"), "pass a FileStore or another TokenStore", problems)
+    if len(problems) == known and not isinstance(getattr(store, "journal", None), Path):
         problems.append(Problem("store", "has no journal that is a Path", "add `journal`, the Path of a directory"))
 
 
 def check_client(client: object, problems: list[Problem], *methods: str) -> None:
-    missing = [name for name in methods if not callable(getattr(client, name, None))]
-    if missing or isinstance(client, type):
-        message = "is a class" if isinstance(client, type) else f"lacks the methods {', '.join(missing)}"
-        problems.append(Problem("client", message, "pass a KeysClient or an AsyncKeysClient"))
+    _check_methods("client", client, methods, "pass a KeysClient or an AsyncKeysClient", problems)
+
+
+def _check_methods(
+    field: str, value: object, methods: tuple[str, ...], suggestion: str, problems: list[Problem]
+) -> None:
+    missing = [name for name in methods if not callable(getattr(value, name, None))]
+    if missing or isinstance(value, type):
+        message = "is a class" if isinstance(value, type) else f"lacks the methods {', '.join(missing)}"
+        problems.append(Problem(field, message, suggestion))
 
 
 def is_async(client: object) -> bool:

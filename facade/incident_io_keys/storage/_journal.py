@@ -1,7 +1,8 @@
 """The journal of pending operations, by which another process can complete them. It contains no token.
 
 Each pending operation has a file. It is replaced as a whole, so that it is always complete. The process that works on
-it holds a lock on a second file. Both are removed when the operation is complete.
+it holds a lock on a second file. Both are removed when the operation is complete; the file of a single slot stays, and
+names the key in the slot.
 """
 
 # No `from __future__ import annotations` here: msgspec would resolve `datetime` at its first decode, when freezegun may
@@ -255,7 +256,7 @@ class Journal:
                 raise StoreUnavailableError(f"the directory {self._directory.parent} does not exist")
 
     def _check_rights(self) -> None:
-        # Whoever can write an entry decides which key is rotated.
+        # A user who can write an entry decides which key is rotated.
         if _files.has_mode_bits(self._directory, stat.S_IWGRP | stat.S_IWOTH):
             raise StoreUnavailableError(f"other users can write to {self._directory}: run chmod go-w on it")
         if _files.is_planted(self._directory):

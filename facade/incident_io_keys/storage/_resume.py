@@ -244,7 +244,8 @@ def _resume_rotation(api: Api, store: SafeStore, operation: JournalFile, entry: 
         return _not_visible(api, store, operation, entry, now)
     issued = key.token_last_issued_at
     if was_not_applied(entry, key) and not (entry.lost and now >= entry.began + SETTLE_TIME):
-        found = _not_applied(entry, operation, now, f"the key {key_id} was not rotated", "its previous token works")
+        until_then = "its token is lost" if entry.lost else "its previous token works"
+        found = _not_applied(entry, operation, now, f"the key {key_id} was not rotated", until_then)
         return evolve(found, saved=key_id) if found.status == "nothing_to_do" else found
     if issued > entry.began + SETTLE_TIME + SKEW:
         hint = f"another program rotated the key {key_id} at {issued:%Y-%m-%d %H:%M} UTC. If you need a token, call"

@@ -112,7 +112,7 @@ def rotate_due(
 ) -> list[RotationResult] | Coroutine[Any, Any, list[RotationResult]]:
     """Rotate the keys that are due, and save their new tokens. The store must hold a token for each key.
 
-    Without `where`, it rotates every due key that the caller may see, also if its token is used elsewhere: those
+    Without `where`, it rotates every due key that the caller may see, even if its token is used elsewhere: those
     programs must take the new token from the store before the grace period ends.
 
     If a rotation fails, the others continue, unless the API rejects the caller's own token. The function slows down
